@@ -1,0 +1,1 @@
+"""isthmus: joins a paper's claim to the networks that show it."""

@@ -1,0 +1,1 @@
+"""Paths between networks and the barriers on them."""

@@ -1,0 +1,1 @@
+"""One file per optimizer: init and update on rows."""

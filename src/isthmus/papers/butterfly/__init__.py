@@ -1,0 +1,1 @@
+"""Room: sensitivity of training to one small perturbation."""

@@ -1,0 +1,1 @@
+"""Room: linear mode connectivity from optimal transport."""
