@@ -17,7 +17,7 @@ from isthmus.errors import UserError
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON types: dataclasses become mappings, NaN and infinities null, numpy scalars Python's."""
+    """The value as JSON types: dataclasses as mappings, NaN and infinities as null, numpy as Python."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -94,7 +94,7 @@ def read_json(path: Path | str) -> Any:
 
 
 def write_table(path: Path | str, frame: pd.DataFrame) -> None:
-    """Write a tidy table as CSV: rows in the given order, floats by repr so that reading gives the same bits."""
+    """Write a tidy table as CSV: rows in the given order, floats by repr, so reading gives the same bits."""
     with atomic(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 

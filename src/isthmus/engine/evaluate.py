@@ -1,0 +1,57 @@
+"""Losses and errors of many rows on one data set, in bounded memory."""
+
+import torch
+from torch import Tensor
+
+from isthmus.engine.architecture import Architecture
+from isthmus.engine.losses import per_example
+
+# Floats that one layer's activations of one block may take: 4 M floats, 16 MB, stay near a core's cache.
+_BLOCK = 1 << 22
+
+
+def blocks(architecture: Architecture, rows: int, examples: int) -> tuple[int, int]:
+    """How many (rows, examples) go through the network at once; depends on nothing but their numbers."""
+    widest = max(max(slot.shape) for slot in architecture.layout.slots.values())
+    examples = max(1, min(examples, _BLOCK // widest))
+    return max(1, min(rows, _BLOCK // (widest * examples))), examples
+
+
+@torch.no_grad()
+def logits(architecture: Architecture, theta: Tensor, x: Tensor, anchor: Tensor | None = None) -> Tensor:
+    """Logits (R, N, C) of rows (R, P) on shared inputs (N, *shape)."""
+    step, width = blocks(architecture, len(theta), len(x))
+    parts = []
+    for start in range(0, len(theta), step):
+        rows = slice(start, start + step)
+        fixed = None if anchor is None else anchor[rows]
+        pieces = [architecture.logits(theta[rows], x[i : i + width], fixed) for i in range(0, len(x), width)]
+        parts.append(torch.cat(pieces, dim=1))
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def evaluate(
+    architecture: Architecture,
+    theta: Tensor,
+    x: Tensor,
+    y: Tensor,
+    anchor: Tensor | None = None,
+    loss: str = "cross_entropy",
+) -> tuple[Tensor, Tensor]:
+    """Mean loss (R,) in nats and 0-1 error (R,) in [0, 1] of rows (R, P) on inputs x with labels y.
+
+    Sums are in float64, so the number of examples costs no precision. anchor: theta_0 of lazy fleets.
+    """
+    step, width = blocks(architecture, len(theta), len(x))
+    losses = torch.zeros(len(theta), dtype=torch.float64, device=theta.device)
+    errors = torch.zeros_like(losses)
+    for start in range(0, len(theta), step):
+        rows = slice(start, start + step)
+        fixed = None if anchor is None else anchor[rows]
+        for i in range(0, len(x), width):
+            out = architecture.logits(theta[rows], x[i : i + width], fixed)
+            labels = y[i : i + width]
+            losses[rows] += per_example(loss, out, labels).double().sum(-1)
+            errors[rows] += (out.argmax(-1) != labels).double().sum(-1)
+    return losses / len(x), errors / len(x)

@@ -1,0 +1,41 @@
+"""Learning-rate schedules: update number -> factor of the peak rate."""
+
+from collections.abc import Callable, Mapping
+from math import ceil, cos, pi
+from typing import Any
+
+
+def constant(step: int, steps: int) -> float:
+    """1 at every update."""
+    return 1.0
+
+
+def triangle(step: int, steps: int, warmup: float) -> float:
+    """Piecewise linear through (0, 0), (ceil(warmup * steps), 1), (steps, 0): update 0 has rate 0.
+
+    Altıntaş et al. 2025 (code); warmup is a fraction of the steps.
+    """
+    top = ceil(warmup * steps)
+    return step / top if step < top else (steps - step) / (steps - top)
+
+
+def warmup_cosine(step: int, steps: int, warmup: int, start: float = 0.0) -> float:
+    """Linear from `start` (a fraction of the peak) to 1 over `warmup` updates, then half a cosine to 0.
+
+    Ferbach et al. 2024 (notebook): optax.warmup_cosine_decay_schedule, whose cosine ends at `steps`.
+    """
+    if step < warmup:
+        return start + (1.0 - start) * step / warmup
+    return 0.5 * (1.0 + cos(pi * (step - warmup) / (steps - warmup)))
+
+
+SCHEDULES: Mapping[str, Callable[..., float]] = {
+    "constant": constant,
+    "triangle": triangle,
+    "warmup_cosine": warmup_cosine,
+}
+
+
+def factors(name: str, settings: Mapping[str, Any], steps: int) -> list[float]:
+    """The factor of every update 0 ... steps - 1."""
+    return [SCHEDULES[name](step, steps, **settings) for step in range(steps)]

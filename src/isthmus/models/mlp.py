@@ -1,0 +1,60 @@
+"""Multilayer perceptrons: linear layers with an activation between them, and the symmetry of their hidden units."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from isthmus.models.initialise import draw
+
+ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "identity": lambda x: x}
+
+
+class MLP(nn.Module):
+    """Linear layers `layers.0` ... `layers.L`; the last one, the head, has no activation."""
+
+    def __init__(self, features: int, widths: list[int], classes: int, activation: str) -> None:
+        super().__init__()
+        sizes = [features, *widths, classes]
+        # Empty, not initialised: the parameters' values always come from a row.
+        self.layers = nn.ModuleList(
+            nn.utils.skip_init(nn.Linear, a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+        )
+        self.activation = ACTIVATIONS[activation]
+
+    def forward(self, x: Tensor, activations: bool = False) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
+        """Logits (N, classes) of inputs (N, *shape); with `activations`, also group -> (N, width) after the
+        activation function, for every hidden layer."""
+        hidden = {}
+        x = x.flatten(1)
+        for level, layer in enumerate(self.layers[:-1]):
+            x = self.activation(layer(x))
+            hidden[f"h{level}"] = x
+        logits = self.layers[-1](x)
+        return (logits, hidden) if activations else logits
+
+
+def build(settings: Mapping[str, Any], shape: tuple[int, ...], classes: int) -> MLP:
+    """The module for inputs of this shape; settings: widths, activation, init."""
+    return MLP(int(np.prod(shape)), list(settings["widths"]), classes, settings["activation"])
+
+
+def initialise(module: MLP, settings: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Tensor]:
+    """Initial parameters by the scheme named `init`."""
+    return draw(module, settings["init"], rng)
+
+
+def symmetry(module: MLP) -> dict[str, tuple[str | None, ...]]:
+    """Parameter name -> for each axis, the group whose permutation acts on it, or None.
+
+    Group `h<l>` is the order of the units of hidden layer l.
+    """
+    last = len(module.layers) - 1
+    table: dict[str, tuple[str | None, ...]] = {}
+    for level in range(last + 1):
+        unit = f"h{level}" if level < last else None
+        table[f"layers.{level}.weight"] = (unit, f"h{level - 1}" if level > 0 else None)
+        table[f"layers.{level}.bias"] = (unit,)
+    return table
