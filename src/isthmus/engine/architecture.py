@@ -39,7 +39,7 @@ class Architecture:
             family = import_module(f"isthmus.models.{recipe.model.name}")
         except ModuleNotFoundError as error:
             raise UserError(
-                f"study.yaml, model: wanted the name of a module in isthmus.models, found {recipe.model.name!r}"
+                f"study.yaml, model: wanted a module of isthmus.models, found {recipe.model.name!r}"
             ) from error
         module = family.build(recipe.model.settings, shape, classes)
         layout, axes = Layout.of(module), family.symmetry(module)

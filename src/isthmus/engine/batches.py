@@ -35,8 +35,7 @@ class Batches:
         epoch, place = divmod(step, self._per_epoch)
         if epoch != self._epoch:
             orders = [
-                stream(seed, "order", order, epoch).permutation(self._examples)
-                for seed, order in self._orders
+                stream(seed, "order", order, epoch).permutation(self._examples) for seed, order in self._orders
             ]
             self._table, self._epoch = torch.from_numpy(np.stack(orders))[self._row], epoch
         return self._table[:, place * self._batch : (place + 1) * self._batch]

@@ -20,8 +20,8 @@ class Named:
 class Perturbation:
     """What is added to a network after `at` updates: `sigma` times a direction of the kind named.
 
-    Kinds: `gaussian`, `batch` (gradient of one fresh batch), both as long as the initial weights at sigma = 1;
-    `weight` (one scalar, moved by sigma standard deviations of its initialisation times a normal draw).
+    Kinds: `gaussian` and `batch` (the gradient of one fresh batch), both as long as the initial weights at
+    sigma = 1; `weight` (one scalar, moved by sigma standard deviations of its initialisation times a draw).
     """
 
     at: int

@@ -1,4 +1,4 @@
-"""Randomness as a function: each draw belongs to a seed and a purpose, never to a place in a fleet or a moment.
+"""Randomness as a function: each draw belongs to a seed and a purpose, never to a place or a moment.
 
 The generator is numpy's Philox, keyed by a hash of the words, so that streams are independent of each other,
 equal on every platform, and can be opened anywhere without replaying what came before.

@@ -1,6 +1,7 @@
-"""Multilayer perceptrons: linear layers with an activation between them, and the symmetry of their hidden units."""
+"""Multilayer perceptrons: linear layers with an activation between, and the symmetry of their hidden units."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,7 @@ class MLP(nn.Module):
         super().__init__()
         sizes = [features, *widths, classes]
         # Empty, not initialised: the parameters' values always come from a row.
-        self.layers = nn.ModuleList(
-            nn.utils.skip_init(nn.Linear, a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(nn.utils.skip_init(nn.Linear, a, b) for a, b in pairwise(sizes))
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x: Tensor, activations: bool = False) -> Tensor | tuple[Tensor, dict[str, Tensor]]:

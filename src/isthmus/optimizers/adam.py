@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+Settings = Mapping[str, Any]
 
-def init(theta: Tensor, settings: Mapping[str, Any]) -> dict[str, Tensor]:
+
+def init(theta: Tensor, settings: Settings) -> dict[str, Tensor]:
     """The state before the first update: both moments at zero."""
     return {"first": torch.zeros_like(theta), "second": torch.zeros_like(theta)}
 

@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+Settings = Mapping[str, Any]
 
-def init(theta: Tensor, settings: Mapping[str, Any]) -> dict[str, Tensor]:
+
+def init(theta: Tensor, settings: Settings) -> dict[str, Tensor]:
     """The state before the first update: a velocity per scalar where there is momentum."""
     return {"velocity": torch.zeros_like(theta)} if settings.get("momentum", 0.0) else {}
 
