@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -10,13 +11,24 @@ from isthmus.data.prepared import DataSet
 from isthmus.engine.recipe import Recipe
 from isthmus.engine.train import State, Trainer
 from isthmus.errors import UserError
-from isthmus.progress import Progress
 
 # Seconds between two saves of a running chunk.
 SAVE_EVERY = 20.0
 
 
-def train_chunk(recipe: Recipe, index: int, data: DataSet, out: Path, save: Path, code: str, label: str) -> None:
+class Counter(Protocol):
+    """What shows progress; handed in, so that a change of looks is not a change of the engine."""
+
+    def start_at(self, done: int) -> None:
+        """So many steps were done before."""
+
+    def advance(self, units: int = 1) -> None:
+        """So many more are done."""
+
+
+def train_chunk(
+    recipe: Recipe, index: int, data: DataSet, out: Path, save: Path, code: str, progress: Counter
+) -> None:
     """Train chunk `index` and write it to `out`; the state goes to `save` now and then, and from there on.
 
     code: fingerprint of the code that trains; a save made by other code, recipe or data is not taken up.
@@ -33,17 +45,16 @@ def train_chunk(recipe: Recipe, index: int, data: DataSet, out: Path, save: Path
     }
     state = _resume(save, header) or trainer.start()
     last = time.monotonic()
-    with Progress(recipe.steps, "steps", label) as progress:
-        progress.start_at(state.step)
+    progress.start_at(state.step)
 
-        def after_step(state: State) -> None:
-            nonlocal last
-            progress.advance()
-            if time.monotonic() - last >= SAVE_EVERY and state.step < recipe.steps:
-                tensors.save(save, state.tensors, {**header, "step": state.step})
-                last = time.monotonic()
+    def after_step(state: State) -> None:
+        nonlocal last
+        progress.advance()
+        if time.monotonic() - last >= SAVE_EVERY and state.step < recipe.steps:
+            tensors.save(save, state.tensors, {**header, "step": state.step})
+            last = time.monotonic()
 
-        trainer.run(state, after_step)
+    trainer.run(state, after_step)
     kept = {name: value for name, value in state.tensors.items() if name.startswith(("step/", "probe/"))}
     tensors.save(out, kept, header)
     save.unlink(missing_ok=True)

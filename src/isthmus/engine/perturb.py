@@ -47,7 +47,8 @@ def kick(
     if network.perturbation is None:
         raise ValueError("a network without a perturbation is not kicked")
     at, kind, sigma = (getattr(network.perturbation, name) for name in ("at", "kind", "sigma"))
-    rng, std = stream(network.seed, "perturb", kind, at), initial_std(architecture)
+    rng = stream(network.seed, "perturb", kind, at, network.perturbation.draw)
+    std = initial_std(architecture)
     if kind == "weight":
         direction = torch.zeros_like(std)
         chosen = int(rng.choice(torch.nonzero(std).squeeze(1).numpy()))

@@ -22,11 +22,13 @@ class Perturbation:
 
     Kinds: `gaussian` and `batch` (the gradient of one fresh batch), both as long as the initial weights at
     sigma = 1; `weight` (one scalar, moved by sigma standard deviations of its initialisation times a draw).
+    draw: which of many independent directions.
     """
 
     at: int
     kind: str
     sigma: float
+    draw: int = 0
 
 
 @dataclass(frozen=True)

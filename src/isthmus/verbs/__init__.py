@@ -1,1 +1,1 @@
-"""The four verbs (train, measure, judge, draw), one module each, so that each has its own code fingerprint."""
+"""The four verbs (train, measure, judge, draw), a module each: each has its own code fingerprint."""

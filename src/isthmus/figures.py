@@ -1,0 +1,73 @@
+"""One look for all figures, and files whose bytes depend on what is drawn alone. Imports no torch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+import seaborn
+from matplotlib.figure import Figure
+
+from isthmus.store import atomic, canonical_json
+
+# Inches: one column of a two-column page, and both.
+COLUMN, PAGE = 3.3, 6.9
+
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7,
+    "axes.labelsize": 7,
+    "axes.titlesize": 7,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "legend.title_fontsize": 6.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "grid.color": "0.92",
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "savefig.dpi": 300,
+    "svg.hashsalt": "isthmus",
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    "axes.prop_cycle": plt.cycler(color=seaborn.color_palette("colorblind").as_hex()),
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The project's look, within the block."""
+    with plt.rc_context(STYLE):
+        yield
+
+
+def blank(width: float = COLUMN, height: float = 2.5) -> Figure:
+    """An empty figure of one column's width, in inches; a drawing function may resize it."""
+    return plt.figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: Figure, paths: Sequence[Path], about: Mapping[str, str]) -> None:
+    """Write the figure to each path, in the format of its suffix, with `about` in the file's own metadata.
+
+    No date and no random identifiers: equal drawings give equal bytes.
+    """
+    text = canonical_json(about)
+    metadata = {
+        ".svg": {"Date": None, "Creator": "isthmus", "Description": text},
+        ".pdf": {"CreationDate": None, "ModDate": None, "Creator": "isthmus", "Subject": text},
+        ".png": {"Software": "isthmus", "Description": text},
+    }
+    for path in paths:
+        with atomic(path) as temporary:
+            figure.savefig(temporary, format=path.suffix[1:], metadata=metadata[path.suffix])
+    plt.close(figure)

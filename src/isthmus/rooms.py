@@ -1,0 +1,196 @@
+"""Finding the rooms, and one room at one scale: its runs as recipes, its tables, its figures, and every path."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from isthmus import paths, specs
+from isthmus.engine.recipe import Recipe
+from isthmus.errors import UserError
+
+PAPERS = Path(__file__).parent / "papers"
+VARIANTS = Path("config/variants")
+LAPTOP = "laptop"
+
+_VARIANT = re.compile(r"^[a-z][a-z0-9_]*@[a-z0-9][a-z0-9_-]*$")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A fleet that a room reads. owner: the room, at this scale, whose results hold it."""
+
+    name: str
+    owner: str
+    owner_name: str
+    scale: str
+    recipe: Recipe
+
+    @property
+    def folder(self) -> Path:
+        """Where its chunks lie."""
+        return paths.results(self.scale, self.owner) / "runs" / self.owner_name
+
+    def chunk_paths(self) -> list[Path]:
+        """The chunk files, in order."""
+        return [self.folder / f"chunk-{index:03d}.safetensors" for index in range(len(self.recipe.chunks))]
+
+
+@dataclass(frozen=True)
+class Room:
+    """A paper's study at one scale, perhaps as a variant. All paths are relative to the project's root."""
+
+    slug: str
+    variant: str | None
+    scale: str
+    study: specs.Study
+    source: Path
+
+    @property
+    def name(self) -> str:
+        """`<slug>` or `<slug>@<variant>`."""
+        return self.slug if self.variant is None else f"{self.slug}@{self.variant}"
+
+    @property
+    def card(self) -> specs.Paper:
+        """What the paper is."""
+        return self.study.paper
+
+    @property
+    def _scale(self) -> specs.Scale:
+        return self.study.scales[self.scale]
+
+    @property
+    def minutes(self) -> float | None:
+        """Minutes that a build takes on two cores, as measured; None where it was not, and for variants."""
+        return None if self.variant else self._scale.minutes
+
+    @property
+    def paper_setting(self) -> bool:
+        """Whether this is the paper's own data, model and size; a variant never is."""
+        return self._scale.paper_setting and self.variant is None
+
+    @property
+    def resources(self) -> dict[str, int]:
+        """runtime (minutes), mem_mb and gpu of a training job."""
+        return self._scale.resources.model_dump()
+
+    @cached_property
+    def runs(self) -> dict[str, Run]:
+        """Its runs, borrowed ones included."""
+        return {name: self._run(name, spec) for name, spec in self.study.runs.items()}
+
+    def _run(self, name: str, spec: specs.Run | specs.Borrowed) -> Run:
+        if isinstance(spec, specs.Borrowed):
+            owner, owner_name = spec.source.split("/")
+            lender = load(owner, self.scale)
+            if owner_name not in lender.runs:
+                raise UserError(
+                    f"{self.source}: runs.{name}.from: wanted a run of {owner}, found {owner_name!r}; "
+                    f"there are {', '.join(lender.runs)}"
+                )
+            return lender.runs[owner_name]
+        try:
+            return Run(name, self.name, name, self.scale, spec.recipe())
+        except (ValueError, UserError) as error:
+            raise UserError(f"{self.source}: runs.{name}: {error}") from error
+
+    @property
+    def tables(self) -> dict[str, specs.Table]:
+        """Its measurements."""
+        return self.study.tables
+
+    @property
+    def figures(self) -> dict[str, specs.Figure]:
+        """Its figures."""
+        return self.study.figures
+
+    @property
+    def folder(self) -> Path:
+        """Where its results lie."""
+        return paths.results(self.scale, self.name)
+
+    def table_path(self, name: str) -> Path:
+        """Where a table lies."""
+        return self.folder / "tables" / f"{name}.csv"
+
+    def figure_paths(self, name: str) -> list[Path]:
+        """Where a figure lies: SVG, PDF and PNG."""
+        return [self.folder / "figures" / f"{name}.{kind}" for kind in ("svg", "pdf", "png")]
+
+    @property
+    def verdict_path(self) -> Path:
+        """Where its verdicts lie."""
+        return self.folder / "verdict.json"
+
+    @property
+    def provenance_path(self) -> Path:
+        """Where the record of its making lies."""
+        return self.folder / "provenance.json"
+
+    def outputs(self) -> Iterator[Path]:
+        """Every file that its build leaves, but for the record."""
+        for run in self.runs.values():
+            if run.owner == self.name:
+                yield from run.chunk_paths()
+        for table in self.tables:
+            yield self.table_path(table)
+        for figure in self.figures:
+            yield from self.figure_paths(figure)
+        yield self.verdict_path
+
+
+def slugs() -> tuple[str, ...]:
+    """The rooms there are, sorted."""
+    return tuple(sorted(folder.parent.name for folder in PAPERS.glob("*/study.yaml")))
+
+
+def variants() -> tuple[str, ...]:
+    """The variants there are, `<slug>@<name>`, sorted; UserError for an overlay with another kind of name."""
+    found = sorted(paths.root().joinpath(VARIANTS).glob("*.yaml"))
+    for path in found:
+        if not _VARIANT.match(path.stem) or path.stem.split("@")[0] not in slugs():
+            raise UserError(
+                f"{VARIANTS / path.name}: wanted a name like <paper>@<name>.yaml with a paper of "
+                f"{', '.join(slugs())} and a name of a-z, 0-9, _ and -, found {path.stem!r}"
+            )
+    return tuple(path.stem for path in found)
+
+
+def scales(slug: str) -> tuple[str, ...]:
+    """The scales that a room's study names."""
+    content, _ = _content(slug)
+    return tuple(content.get("scales") or ())
+
+
+@lru_cache
+def load(room: str, scale: str) -> Room:
+    """A room at a scale; UserError for an unknown room or scale, or a fault in its study or overlay."""
+    slug, _, variant = room.partition("@")
+    content, source = _content(slug)
+    base = specs.checked(specs.Study, content, source)
+    if scale not in base.scales:
+        raise UserError(f"{source}: scales: wanted one of {', '.join(base.scales)}, found {scale!r}")
+    content = specs.merge(content, base.scales[scale].model_dump(include={"runs", "tables", "figures"}))
+    if variant:
+        if room not in variants():
+            known = ", ".join(variants()) or "none yet"
+            raise UserError(
+                f"{VARIANTS / room}.yaml: wanted a variant's overlay (there are: {known}), found no file"
+            )
+        source = VARIANTS / f"{room}.yaml"
+        overlay = specs.checked(specs.Overlay, specs.read_yaml(paths.root() / source), source)
+        content = specs.merge(content, overlay.model_dump(include={"runs", "tables", "figures"}))
+    return Room(slug, variant or None, scale, specs.checked(specs.Study, content, source), source)
+
+
+@lru_cache
+def _content(slug: str) -> tuple[dict[str, Any], Path]:
+    """A study as written, and the path to name in errors."""
+    if slug not in slugs():
+        raise UserError(f"wanted a paper of {', '.join(slugs())}, found {slug!r}")
+    path = PAPERS / slug / "study.yaml"
+    root = PAPERS.parents[2]
+    return specs.read_yaml(path), path.relative_to(root) if path.is_relative_to(root) else path

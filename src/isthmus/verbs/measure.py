@@ -1,0 +1,38 @@
+"""measure: fleets -> one tidy table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from isthmus import store
+from isthmus.data import prepared
+from isthmus.engine.checkpoints import Counter
+from isthmus.engine.fleet import Fleet
+from isthmus.engine.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a run's fleet lies: its recipe, its chunk files, its prepared data."""
+
+    recipe: Recipe
+    chunks: Sequence[Path]
+    data: Path
+
+
+def measure(
+    slug: str, table: str, runs: Mapping[str, Source], settings: Mapping[str, Any], out: Path, progress: Counter
+) -> None:
+    """Write the table that the function `table` of the room's measure.py makes of its runs' fleets.
+
+    progress is the function's third argument, to be advanced as it likes.
+    """
+    # One thread: measurements run side by side, and sums in another order are other bits.
+    torch.set_num_threads(1)
+    function = getattr(import_module(f"isthmus.papers.{slug}.measure"), table)
+    fleets = {name: Fleet.load(run.chunks, run.recipe, prepared.load(run.data)) for name, run in runs.items()}
+    store.write_table(out, function(fleets, settings, progress))
