@@ -1,0 +1,127 @@
+"""The board of verdicts: `verdict.json` files -> one table, for README and cards, the report and the terminal.
+
+A pure function of the verdicts: what people read is never written by hand.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from isthmus import rooms, store
+from isthmus.errors import UserError
+
+BEGIN, END = "<!-- verdicts -->", "<!-- /verdicts -->"
+_HEADINGS = ("Paper", "Claim", "It says", "Verdict", "Ours [95 %]", "n", "Control", "The paper's", "Differs in")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim, each column as text."""
+
+    paper: str
+    claim: str
+    says: str
+    verdict: str
+    ours: str
+    n: str
+    control: str
+    theirs: str
+    differs: str
+
+
+def read(scale: str, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """The verdicts at a scale of these rooms (default: every paper), leaving out those that have none yet."""
+    found = [rooms.load(name, scale).verdict_path for name in names or _published(scale)]
+    return [store.read_json(path) for path in found if path.is_file()]
+
+
+def rows(verdicts: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """A row per claim, in the order of the rooms and of their claims' ids."""
+    return [
+        Row(
+            verdict["paper"],
+            name,
+            claim["says"],
+            claim["verdict"],
+            _estimate(claim),
+            f"{claim['n']} {claim['unit_of_n']}s" if claim.get("n") else "–",
+            _control(claim.get("control")),
+            _paper_says(claim.get("paper_says")),
+            ", ".join(claim.get("differs_from_paper") or ()) or "–",
+        )
+        for verdict in verdicts
+        for name, claim in sorted(verdict["claims"].items(), key=lambda item: _order(item[0]))
+    ]
+
+
+def markdown(board: Sequence[Row]) -> str:
+    """The board as a Markdown table."""
+    lines = [_HEADINGS, ("---",) * len(_HEADINGS), *(astuple(row) for row in board)]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def rst(board: Sequence[Row]) -> str:
+    """The board as a reStructuredText table, for Snakemake's report; a sentence where there is no verdict."""
+    if not board:
+        return "No claim has a verdict at this scale yet."
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for line in (_HEADINGS, *(astuple(row) for row in board)):
+        for number, cell in enumerate(line):
+            lines.append(f"   {'*' if number == 0 else ' '} - {_escape_rst(cell)}")
+    return "\n".join(lines)
+
+
+def terminal(board: Sequence[Row]) -> Table:
+    """The board for a terminal: what was claimed, what came of it, and our number."""
+    table = Table(*(_HEADINGS[column] for column in (0, 1, 2, 3, 4, 5)))
+    for row in board:
+        table.add_row(row.paper, row.claim, row.says, row.verdict, row.ours, row.n)
+    return table
+
+
+def fill(text: str, board: str, path: Path) -> str:
+    """The text of a page with what stands between its two markers replaced by the board."""
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not (begin and end):
+        raise UserError(f"{path}: wanted the lines {BEGIN} and {END} around the verdicts, found none")
+    return f"{head}{BEGIN}\n\n{board}\n\n{END}{tail}"
+
+
+def _published(scale: str) -> list[str]:
+    return [slug for slug in rooms.slugs() if scale in rooms.scales(slug)]
+
+
+def _order(claim: str) -> tuple[str, int, str]:
+    """C2 before C10, C2 before C2b."""
+    letters = claim.rstrip("0123456789abcdefghijklmnopqrstuvwxyz")
+    digits = claim[len(letters) :].rstrip("abcdefghijklmnopqrstuvwxyz")
+    return letters, int(digits) if digits.isdigit() else 0, claim
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def _estimate(claim: Mapping[str, Any]) -> str:
+    """`1.9 [1.6, 2.2] log10 ratio`"""
+    if claim.get("estimate") is None:
+        return "–"
+    interval = claim.get("interval")
+    shown = f" [{_number(interval['low'])}, {_number(interval['high'])}]" if interval else ""
+    return f"{_number(claim['estimate'])}{shown} {claim.get('unit') or ''}".strip()
+
+
+def _control(control: Mapping[str, Any] | None) -> str:
+    return f"{control['name']}: {control['verdict']}, {_estimate(control)}" if control else "–"
+
+
+def _paper_says(said: Mapping[str, Any] | None) -> str:
+    return f"{said['value']} ({said['source']}; {said['certainty']})" if said else "–"
+
+
+def _escape_rst(cell: str) -> str:
+    return "".join(f"\\{letter}" if letter in r"\`*_|" else letter for letter in cell)

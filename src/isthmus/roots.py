@@ -1,0 +1,35 @@
+"""The code behind each kind of job, as fingerprints: which modules a verb reaches for one room's run or file.
+
+Verbs load a room's modules, models and optimizers by name, so rooms stay apart; here the names become roots.
+"""
+
+from isthmus import fingerprint
+from isthmus.engine.recipe import Recipe
+from isthmus.rooms import Room
+
+
+def prepare() -> str:
+    """The code that prepares data."""
+    return fingerprint.of("isthmus.data.prepare")
+
+
+def train(recipe: Recipe) -> str:
+    """The code that trains a fleet by this recipe."""
+    model, optimizer = recipe.model.name, recipe.optimizer.name
+    return fingerprint.of("isthmus.verbs.train", f"isthmus.models.{model}", f"isthmus.optimizers.{optimizer}")
+
+
+def measure(room: Room, table: str) -> str:
+    """The code that measures a table: the room's measurements and the models of the runs that it reads."""
+    models = {f"isthmus.models.{room.runs[run].recipe.model.name}" for run in room.tables[table].runs}
+    return fingerprint.of("isthmus.verbs.measure", f"isthmus.papers.{room.slug}.measure", *models)
+
+
+def judge(room: Room) -> str:
+    """The code that judges a room's claims."""
+    return fingerprint.of("isthmus.verbs.judge", f"isthmus.papers.{room.slug}.claims")
+
+
+def draw(room: Room) -> str:
+    """The code that draws a room's figures."""
+    return fingerprint.of("isthmus.verbs.draw", f"isthmus.papers.{room.slug}.figures")

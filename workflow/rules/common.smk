@@ -1,0 +1,189 @@
+# What the rules share: the checked config, the rooms, and each job's inputs and parameters as functions of its path.
+# Only `all`, `data` and the targets named by a room read SETTINGS.scale; every other rule takes its scale from the path.
+import dataclasses
+import os
+import sys
+from functools import wraps
+from pathlib import Path
+
+from isthmus import board, paths, provenance, records, rooms, roots, specs
+from isthmus.data import register
+from isthmus.engine.recipe import Recipe
+from isthmus.errors import UserError
+from isthmus.store import canonical_json, digest
+
+
+def plainly(function):
+    """The function; a fault in what the user gave ends Snakemake with one line and exit code 2, without a traceback."""
+
+    @wraps(function)
+    def told(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except UserError as error:
+            print(f"isthmus: {error}", file=sys.stderr)
+            raise SystemExit(2) from None
+
+    return told
+
+
+SETTINGS = plainly(specs.checked)(specs.Config, config, "config/config.yaml")
+
+# Jobs run with the Python that runs Snakemake, whether or not its environment is activated.
+os.environ["PATH"] = (
+    f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+)
+
+# Each rule's shell command begins with this: its log then opens with the command that repeats the job by hand.
+LOGGED = "exec > {log:q} 2>&1; PS4=; set -x; "
+
+
+wildcard_constraints:
+    scale=r"[a-z][a-z0-9_]*",
+    room=r"[a-z][a-z0-9_]*(@[a-z0-9][a-z0-9_-]*)?",
+    run=r"[a-z][a-z0-9_]*",
+    table=r"[a-z][a-z0-9_]*",
+    figure=r"[a-z][a-z0-9_]*",
+    chunk=r"\d\d\d+",
+    key=r"[^/]+/[^/]+/[^/]+",
+
+
+@plainly
+def chosen_rooms():
+    """The rooms of the default target: those that the config names, else every paper that has the scale."""
+    if SETTINGS.papers is not None:
+        return [rooms.load(name, SETTINGS.scale) for name in SETTINGS.papers]
+    scales = {slug: rooms.scales(slug) for slug in rooms.slugs()}
+    if not any(SETTINGS.scale in names for names in scales.values()):
+        known = sorted({name for names in scales.values() for name in names})
+        raise UserError(
+            f"config/config.yaml: scale: wanted one of {', '.join(known)}; found {SETTINGS.scale!r}"
+        )
+    return [
+        rooms.load(slug, SETTINGS.scale)
+        for slug, names in scales.items()
+        if SETTINGS.scale in names
+    ]
+
+
+@plainly
+def room_of(wildcards):
+    """The room that a path names, at the scale that it names."""
+    return rooms.load(wildcards.room, wildcards.scale)
+
+
+@plainly
+def item_of(wildcards, kind, items):
+    """The run, table or figure that a path names; the fault of a name that there is not lists those that there are."""
+    if wildcards[kind] not in items:
+        source = room_of(wildcards).source
+        raise UserError(
+            f"{source}: {kind}s: wanted one of {', '.join(items)}; found {wildcards[kind]!r}"
+        )
+    return items[wildcards[kind]]
+
+
+@plainly
+def recipe_of(wildcards):
+    """The recipe of the run that a chunk's path names: a run of this room's own, with so many chunks."""
+    room = room_of(wildcards)
+    run = item_of(
+        wildcards,
+        "run",
+        {name: run for name, run in room.runs.items() if run.owner == room.name},
+    )
+    if int(wildcards.chunk) >= len(run.recipe.chunks):
+        raise UserError(
+            f"{run.folder}: wanted one of {len(run.recipe.chunks)} chunks, found {wildcards.chunk}"
+        )
+    return run.recipe
+
+
+def recipe_field(name):
+    """A parameter: one field of the run's recipe. Field by field, so that Snakemake's reason names what changed."""
+    return (
+        lambda wildcards: f"{name}={canonical_json(getattr(recipe_of(wildcards), name))}"
+    )
+
+
+def resource(name):
+    """A resource: what the room's scale asks for; time and memory grow with each resubmission, GPUs do not."""
+    return lambda wildcards, attempt: room_of(wildcards).resources[name] * (
+        1 if name == "gpu" else attempt
+    )
+
+
+def table_of(wildcards):
+    """The table that a path names."""
+    return item_of(wildcards, "table", room_of(wildcards).tables)
+
+
+def figure_of(wildcards):
+    """The figure that a path names."""
+    return item_of(wildcards, "figure", room_of(wildcards).figures)
+
+
+@plainly
+def fleets_of(wildcards):
+    """The chunks that a table is measured on, wherever they are trained."""
+    runs = room_of(wildcards).runs
+    return [
+        path for name in table_of(wildcards).runs for path in runs[name].chunk_paths()
+    ]
+
+
+@plainly
+def data_of(room, names):
+    """The prepared data of a room's runs of these names, each once."""
+    return sorted({str(paths.prepared(room.runs[name].recipe.data)) for name in names})
+
+
+@plainly
+def checksum_of(wildcards):
+    """The checksum of a data set's content: what it holds is a parameter of a job, where it lies is not."""
+    return register.content_checksum(
+        wildcards.key, SETTINGS.data.get(wildcards.key.split("/")[0])
+    )
+
+
+def tables_of(wildcards):
+    """Every table of a room."""
+    room = room_of(wildcards)
+    return [room.table_path(name) for name in room.tables]
+
+
+def results_of(room):
+    """What a target named by a room asks for: not its fleets, which may be missing once the rest is there."""
+    figures = [path for name in room.figures for path in room.figure_paths(name)]
+    return [
+        *map(room.table_path, room.tables),
+        *figures,
+        room.verdict_path,
+        room.provenance_path,
+    ]
+
+
+@plainly
+def state_of(room):
+    """A checksum of the parameters of all jobs behind a room's record: it is written anew when any of them is."""
+    parts = [
+        [
+            [name, run.recipe.canonical(), roots.train(run.recipe)]
+            for name, run in room.runs.items()
+        ],
+        [
+            [name, table.model_dump(), roots.measure(room, name)]
+            for name, table in room.tables.items()
+        ],
+        [
+            [name, figure.model_dump(), roots.draw(room)]
+            for name, figure in room.figures.items()
+        ],
+        [roots.judge(room), room.paper_setting],
+    ]
+    return digest(canonical_json(parts))
+
+
+if workflow.is_main_process:
+    for line in plainly(records.start)():
+        print(f"isthmus: {line}", file=sys.stderr)

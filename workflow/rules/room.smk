@@ -1,0 +1,117 @@
+# The jobs of a room: train, measure, judge, draw, record. A job's parameters are its own recipe, settings and code,
+# so that a change reruns the jobs that it reaches and what hangs from them, and nothing else.
+
+
+localrules:
+    prepare,
+    judge,
+    draw,
+    record,
+
+
+rule train:
+    input:
+        data=lambda wildcards: paths.prepared(recipe_of(wildcards).data),
+    output:
+        "results/{scale}/{room}/runs/{run}/chunk-{chunk}.safetensors",
+    log:
+        "logs/{scale}/{room}/train.{run}.{chunk}.log",
+    threads: lambda wildcards: recipe_of(wildcards).threads
+    resources:
+        runtime=resource("runtime"),
+        mem_mb=resource("mem_mb"),
+        gpu=resource("gpu"),
+    params:
+        **{field.name: recipe_field(field.name) for field in dataclasses.fields(Recipe)},
+        code=plainly(lambda wildcards: roots.train(recipe_of(wildcards))),
+        number=lambda wildcards: int(wildcards.chunk),
+    shell:
+        LOGGED
+        + "python -m isthmus train {wildcards.room:q} {wildcards.run:q} {params.number} --scale {wildcards.scale:q}"
+
+
+rule measure:
+    input:
+        fleets=fleets_of,
+        data=lambda wildcards: data_of(room_of(wildcards), table_of(wildcards).runs),
+    output:
+        "results/{scale}/{room}/tables/{table}.csv",
+    log:
+        "logs/{scale}/{room}/measure.{table}.log",
+    resources:
+        runtime=resource("runtime"),
+        mem_mb=resource("mem_mb"),
+    params:
+        table=lambda wildcards: canonical_json(table_of(wildcards).model_dump()),
+        code=plainly(
+            lambda wildcards: roots.measure(room_of(wildcards), wildcards.table)
+        ),
+    shell:
+        LOGGED
+        + "python -m isthmus measure {wildcards.room:q} {wildcards.table:q} --scale {wildcards.scale:q}"
+
+
+rule judge:
+    input:
+        tables_of,
+    output:
+        "results/{scale}/{room}/verdict.json",
+    log:
+        "logs/{scale}/{room}/judge.log",
+    params:
+        code=plainly(lambda wildcards: roots.judge(room_of(wildcards))),
+        paper_setting=lambda wildcards: f"paper_setting={room_of(wildcards).paper_setting}",
+    shell:
+        LOGGED
+        + "python -m isthmus judge {wildcards.room:q} --scale {wildcards.scale:q}"
+
+
+rule draw:
+    input:
+        lambda wildcards: room_of(wildcards).table_path(figure_of(wildcards).table),
+    output:
+        report(
+            "results/{scale}/{room}/figures/{figure}.svg",
+            category=lambda wildcards: room_of(wildcards).card.title,
+            subcategory="Figures",
+            caption="../report/figure.rst",
+            labels=lambda wildcards: {"figure": wildcards.figure},
+        ),
+        multiext("results/{scale}/{room}/figures/{figure}", ".pdf", ".png"),
+    log:
+        "logs/{scale}/{room}/draw.{figure}.log",
+    params:
+        code=plainly(lambda wildcards: roots.draw(room_of(wildcards))),
+        figure=lambda wildcards: canonical_json(figure_of(wildcards).model_dump()),
+        caption=lambda wildcards, output: figure_of(wildcards).caption,
+    shell:
+        LOGGED
+        + "python -m isthmus draw {wildcards.room:q} {wildcards.figure:q} --scale {wildcards.scale:q}"
+
+
+# The room's last job: what stands behind its results, so that they can travel.
+rule record:
+    input:
+        lambda wildcards: provenance.outputs(room_of(wildcards)),
+    output:
+        "results/{scale}/{room}/provenance.json",
+    log:
+        "logs/{scale}/{room}/record.log",
+    params:
+        state=lambda wildcards: state_of(room_of(wildcards)),
+    shell:
+        LOGGED
+        + "python -m isthmus record {wildcards.room:q} --scale {wildcards.scale:q}"
+
+
+# `snakemake butterfly` and `snakemake butterfly@gentle`. Each function takes its room as a default argument, since a
+# name from the loop would be looked up only after the loop.
+for name in (*rooms.slugs(), *plainly(rooms.variants)()):
+
+    rule:
+        name:
+            name
+        input:
+            lambda wildcards, name=name: results_of(
+                plainly(rooms.load)(name, SETTINGS.scale)
+            ),
