@@ -1,0 +1,68 @@
+"""Activation matching: units are near when they respond alike to the same inputs; each layer stands alone."""
+
+import torch
+from torch import Tensor
+
+from isthmus.engine.architecture import Architecture
+from isthmus.engine.evaluate import blocks
+from isthmus.symmetry.ascent import assignment
+from isthmus.symmetry.table import Perms
+
+KINDS = ("covariance", "uncentred", "pearson")
+# Jordan et al. (2022, code) add it to the product of standard deviations: dead units then correlate 0.
+_PEARSON_FLOOR = 1e-4
+
+
+def activation_matching(
+    architecture: Architecture, theta_a: Tensor, theta_b: Tensor, x: Tensor, kind: str = "covariance"
+) -> Perms:
+    """Permutations (K, n) of theta_b (K, P) towards theta_a (K, P), by activations on inputs x (N, *shape)."""
+    scores = activation_scores(architecture, theta_a, theta_b, x, kind)
+    return {group: assignment(score) for group, score in scores.items()}
+
+
+@torch.no_grad()
+def activation_scores(
+    architecture: Architecture, theta_a: Tensor, theta_b: Tensor, x: Tensor, kind: str
+) -> dict[str, Tensor]:
+    """Group -> scores (K, n, n), units of A by units of B, float64.
+
+    kind: `covariance`, Cov(h_A, h_B) with N - 1 (Ferbach et al. 2024); `uncentred`, E[h_A h_B^T] (Ainsworth et
+    al. 2022); `pearson`, the covariance with N over sd_A sd_B + 1e-4 (Jordan et al. 2022).
+    """
+    if kind not in KINDS:
+        raise ValueError(f"activation matching: wanted one of {', '.join(KINDS)}, found {kind!r}")
+    count = len(x)
+    scores = {}
+    for group, (cross, a, b, a2, b2) in _sums(architecture, theta_a, theta_b, x).items():
+        if kind == "uncentred":
+            scores[group] = cross / count
+            continue
+        centred = cross - a.unsqueeze(2) * b.unsqueeze(1) / count
+        if kind == "covariance":
+            scores[group] = centred / (count - 1)
+            continue
+        sd_a = (a2 / count - (a / count).square()).clamp(min=0).sqrt()
+        sd_b = (b2 / count - (b / count).square()).clamp(min=0).sqrt()
+        scores[group] = centred / count / (sd_a.unsqueeze(2) * sd_b.unsqueeze(1) + _PEARSON_FLOOR)
+    return scores
+
+
+def _sums(architecture: Architecture, theta_a: Tensor, theta_b: Tensor, x: Tensor) -> dict[str, tuple[Tensor, ...]]:
+    """Group -> sums over x of h_A h_B^T, h_A, h_B, h_A^2, h_B^2, float32 in each block, float64 over blocks."""
+    step, width = blocks(architecture, len(theta_a), len(x))
+    groups: dict[str, list[tuple[Tensor, ...]]] = {}
+    for start in range(0, len(theta_a), step):
+        rows = slice(start, start + step)
+        sums: dict[str, tuple[Tensor, ...]] = {}
+        for i in range(0, len(x), width):
+            hidden_a = architecture.activations(theta_a[rows], x[i : i + width])
+            hidden_b = architecture.activations(theta_b[rows], x[i : i + width])
+            for group, a in hidden_a.items():
+                b = hidden_b[group]
+                new = [a.mT @ b, a.sum(1), b.sum(1), a.square().sum(1), b.square().sum(1)]
+                old = sums.get(group)
+                sums[group] = [n.double() if old is None else o + n for o, n in zip(old or new, new, strict=True)]
+        for group, parts in sums.items():
+            groups.setdefault(group, []).append(parts)
+    return {group: tuple(map(torch.cat, zip(*parts, strict=True))) for group, parts in groups.items()}

@@ -1,0 +1,27 @@
+"""Small networks for tests: an MLP on rows, random rows, random data."""
+
+import torch
+from torch import Tensor
+
+from isthmus.engine.architecture import Architecture
+from isthmus.engine.recipe import Named, Recipe
+
+
+def mlp(widths: tuple[int, ...], features: int = 6, classes: int = 3, activation: str = "relu") -> Architecture:
+    """An MLP with He initialisation."""
+    model = Named("mlp", {"widths": list(widths), "activation": activation, "init": "he"})
+    recipe = Recipe("", model, Named("sgd"), Named("constant"), 1, 1, (), 1, ())
+    return Architecture.of(recipe, (features,), classes)
+
+
+def rows(architecture: Architecture, count: int, seed: int = 0) -> Tensor:
+    """Initial rows (count, P) with random biases too, so that nothing about them is special."""
+    theta = architecture.initial(list(range(seed, seed + count)))
+    return theta + 0.1 * torch.randn(theta.shape, generator=torch.Generator().manual_seed(seed))
+
+
+def data(architecture: Architecture, examples: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Normal inputs (N, features) and uniform labels (N,)."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn((examples, *architecture.shape), generator=generator)
+    return x, torch.randint(architecture.classes, (examples,), generator=generator)
