@@ -65,7 +65,7 @@ class Claim:
     statistic: the room's tables -> a Sample (a mapping of samples by name for AllOf and AnyOf); a function at the
     top level of its module, or a functools.partial of one. unit: of the estimate (`nats`). n: independent units
     planned at laptop scale, of the kind unit_of_n (`seed`, `pair`). no_control: why there is no control with the
-    mechanism off, where none can be made. differs_from_paper: what is unlike the paper below the paper's own setting.
+    mechanism off, where none can be made. differs_from_paper: what is unlike the paper at scales below its own.
     out_of_reach: why nothing can be run at any scale built here; needs: the smallest honest scale.
 
     ValueError for a claim that the rules do not allow: a headline with fewer than 10 units, an effect without a
@@ -96,6 +96,9 @@ class Claim:
         self._must(self.statistic is not None and self.n > 0 and self.unit_of_n, "a statistic, n and unit_of_n")
         self._must(not self.headline or self.kind.exact or self.n >= HEADLINE, f"n >= {HEADLINE} for a headline")
         self._must(len({c.name for c in self.controls}) == len(self.controls), "controls with different names")
+        for control in self.controls:
+            known = control.kind or self.kind.no_effect or isinstance(self.kind, NonInferior)
+            self._must(control.role != "positive" or known, f"the kind of positive control {control.name!r}")
         if self.kind.no_effect:
             self._must("positive" in roles, "a positive control for a claim of no effect")
             self._must(self.needs is not None, "`needs`, for the case that the positive control fails")
@@ -107,6 +110,15 @@ class Claim:
     def _must(self, fact: object, wanted: str) -> None:
         if not fact:
             raise ValueError(f"claim {self.id}: wanted {wanted}, found none")
+
+    def measure(self, tables: Tables) -> Measured:
+        """The claim's statistic of the room's tables; ValueError if it is not what the kind judges."""
+        sample = self.statistic(tables)
+        wanted = set(self.kind.kinds) if isinstance(self.kind, AllOf | AnyOf) else None
+        found = set(sample) if isinstance(sample, Mapping) else None
+        if found != wanted:
+            raise ValueError(f"claim {self.id}: wanted samples named {wanted}, found {found}")
+        return sample
 
     def frozen(self) -> str:
         """SHA-256, in hex, of all that must not change once a result has been seen.

@@ -81,6 +81,9 @@ class AllOf(_Several):
     def fails(self, sample: Mapping[str, Sample]) -> bool:
         return any(kind.fails(part) for kind, part in self.parts(sample).values())
 
+    def detects(self, sample: Mapping[str, Sample]) -> bool:
+        return all(kind.detects(part) for kind, part in self.parts(sample).values())
+
     def differs(self, sample: Mapping[str, Sample], control: Mapping[str, Sample]) -> bool:
         against = self.parts(control).items()
         return all(kind.differs(sample[name], part) for name, (kind, part) in against if not kind.passes(part))

@@ -25,6 +25,7 @@ class Kind:
     exact: ClassVar[bool] = False  # no sampling: verified or violated
     no_effect: ClassVar[bool] = False  # claims an absence, and so needs a positive control
     larger: ClassVar[int] = 1  # how the claim should differ from its control: 1 above, -1 below, 0 either way
+    level: ClassVar[float] = 0.95  # of the interval that decides whether it passes
     false_pass: ClassVar[float] = 0.025  # how often a claim that is just not true passes
 
     def passes(self, sample: Measured, alpha: float = 0.05) -> bool:
@@ -41,6 +42,10 @@ class Kind:
 
     def fails(self, sample: Measured) -> bool:
         """Whether the interval lies wholly outside what would pass: what a control is to show."""
+        return self.contradicted(sample)
+
+    def detects(self, sample: Measured) -> bool:
+        """Whether the effect of a positive control is seen, for a claim of no effect."""
         return self.contradicted(sample)
 
     def parts(self, sample: Measured) -> dict[str, tuple["Kind", Sample]]:
@@ -101,6 +106,7 @@ class Equivalence(Kind):
     delta_from: Source
     name: ClassVar[str] = "equivalence"
     no_effect: ClassVar[bool] = True
+    level: ClassVar[float] = 0.90
     larger: ClassVar[int] = 0
     false_pass: ClassVar[float] = 0.05
 
@@ -140,6 +146,7 @@ class NearZero(Kind):
     delta_from: Source
     name: ClassVar[str] = "near zero"
     no_effect: ClassVar[bool] = True
+    level: ClassVar[float] = 0.90
     larger: ClassVar[int] = -1
     false_pass: ClassVar[float] = 0.05
 

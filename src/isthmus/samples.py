@@ -19,7 +19,7 @@ def _same(value: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Estimator:
-    """How a number is estimated from the rows of a sample.
+    """How a number is estimated from the rows of a sample, which have so many columns.
 
     function: rows (..., n, columns) -> (...), leading axes free, so that 10,000 resamples are one call.
     forward, back: to the scale on which the estimate is about normal, and from there.
@@ -28,6 +28,7 @@ class Estimator:
     """
 
     name: str
+    columns: int
     function: Callable[[Rows], np.ndarray]
     forward: Callable[[np.ndarray], np.ndarray] = _same
     back: Callable[[np.ndarray], np.ndarray] = _same
@@ -66,10 +67,10 @@ def _first_minus_times_second(rows: Rows, bound: float) -> np.ndarray:
     return (rows[:, 0] - bound * rows[:, 1]) * np.sign(rows[:, 1].mean())
 
 
-MEAN = Estimator("mean", _mean, residual=_first_minus)
-PROPORTION = Estimator("proportion", _mean)
-RATIO = Estimator("ratio of means", _ratio, residual=_first_minus_times_second)
-RANK_CORRELATION = Estimator("rank correlation", _rank_correlation, _fisher, np.tanh)
+MEAN = Estimator("mean", 1, _mean, residual=_first_minus)
+PROPORTION = Estimator("proportion", 1, _mean)
+RATIO = Estimator("ratio of means", 2, _ratio, residual=_first_minus_times_second)
+RANK_CORRELATION = Estimator("rank correlation", 2, _rank_correlation, _fisher, np.tanh)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +118,8 @@ class Sample:
         if np.isinf(rows).any():
             unit = frame.index[np.isinf(rows).any(axis=1)][0]
             raise ValueError(f"wanted finite numbers or NaN (diverged), found an infinite one for unit {unit!r}")
+        if estimator is PROPORTION and not np.isin(rows, (0.0, 1.0)).all():
+            raise ValueError("wanted 0 or 1 for each unit of a proportion, found another number")
         whole = ~np.isnan(rows).any(axis=1)
         labels = [" and ".join(map(str, unit)) if networks else str(unit) for unit in frame.index]
         diverged = tuple(label for label, good in zip(labels, whole, strict=True) if not good)
@@ -136,7 +139,10 @@ class Sample:
 
     @property
     def estimate(self) -> float:
-        """The estimate from all units; NaN where there is none."""
+        """The estimate from all units; NaN where there is none. ValueError where the columns do not fit it."""
+        if not self.examples and self.rows.shape[1] != self.estimator.columns:
+            wanted = f"{self.estimator.columns} columns for a {self.estimator.name}"
+            raise ValueError(f"wanted {wanted}, found {list(self.columns)}")
         return float(self.redrawn(np.arange(self.n))) if self.n else float("nan")
 
     def redrawn(self, index: np.ndarray, examples: np.ndarray | None = None) -> np.ndarray:

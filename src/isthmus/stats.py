@@ -47,7 +47,7 @@ def interval(sample: Sample, level: float = 0.95) -> Interval:
     if sample.estimator is PROPORTION:
         low, high = clopper_pearson(round(estimate * sample.n), sample.n, level)
         return Interval(estimate, low, high, sample.n)
-    if np.ptp(sample.rows, axis=0).max() == 0:
+    if not sample.examples and np.ptp(sample.rows, axis=0).max() == 0:
         value = estimate if sample.estimator is not MEAN else float(sample.rows[0, 0])
         return Interval(value, value, value, sample.n, constant=True)
     low, high = _bca(sample, level) if sample.n >= MANY else (math.nan, math.nan)

@@ -1,0 +1,105 @@
+"""verdict.json: made from a room's claims and tables, read back, and checked against the code and recipes of today.
+
+It is deterministic and stands in git; what was made when and where is in provenance.json.
+"""
+
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Any
+
+import pandas as pd
+
+from isthmus import roots, store
+from isthmus.claims import Claim
+from isthmus.data import register
+from isthmus.errors import UserError
+from isthmus.judging import PASSED, judged
+from isthmus.rooms import LAPTOP, Room
+from isthmus.verdict_file import read
+
+
+def load_claims(room: Room) -> tuple[Claim, ...]:
+    """The claims in the room's claims.py; ValueError for two with one id."""
+    claims = import_module(f"isthmus.papers.{room.slug}.claims").CLAIMS
+    if len({claim.id for claim in claims}) < len(claims):
+        raise ValueError(f"{room.slug}: wanted claims with different ids, found {[c.id for c in claims]}")
+    return claims
+
+
+def current(room: Room, places: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What a verdict made now would rest on: the fingerprint of all code behind it, its recipes, its data.
+
+    places: data set -> folder, as in config.yaml.
+    """
+    code = {
+        "judge": roots.judge(room),
+        "measure": {name: roots.measure(room, name) for name in room.tables},
+        "train": {name: roots.train(run.recipe) for name, run in room.runs.items()},
+    }
+    keys = {run.recipe.data for run in room.runs.values()}
+    place = places or {}
+    return {
+        "fingerprint": store.digest(store.canonical_json(code)),
+        "recipes": {name: store.digest(run.recipe.canonical()) for name, run in room.runs.items()},
+        "data": {key: register.content_checksum(key, place.get(register.parse(key).set)) for key in sorted(keys)},
+    }
+
+
+def judge(
+    room: Room,
+    claims: Iterable[Claim],
+    tables: Mapping[str, pd.DataFrame],
+    places: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The content of the room's verdict.json: the same for the same tables, claims, recipes and code."""
+    return {
+        "paper": room.name,
+        "scale": room.scale,
+        **current(room, places),
+        "claims": {claim.id: judged(claim, tables, room.paper_setting) for claim in claims},
+    }
+
+
+def check(room: Room, places: Mapping[str, str] | None = None) -> list[str]:
+    """What is wrong with the room's verdict.json, a line each; empty if nothing is.
+
+    A control that passes, a frozen part that is not the one judged, a verdict made by other code, recipes or data,
+    and at laptop scale a number of units that was not the planned one.
+    """
+    path = room.verdict_path
+    try:
+        verdict = read(path)
+    except UserError as error:
+        return [str(error)]
+    claims, now = {claim.id: claim for claim in load_claims(room)}, current(room, places)
+    found = [f"{path}: {id_}: is no longer a claim" for id_ in verdict["claims"] if id_ not in claims]
+    for id_, claim in claims.items():
+        if id_ not in verdict["claims"]:
+            found.append(f"{path}: {id_}: has not been judged")
+        else:
+            found += [f"{path}: {id_}: {fault}" for fault in _faults(claim, verdict["claims"][id_], room)]
+    if verdict["fingerprint"] != now["fingerprint"]:
+        found.append(f"{path}: stale: made by other code than this")
+    for part in ("recipes", "data"):
+        names = {*verdict[part], *now[part]}
+        changed = sorted(name for name in names if verdict[part].get(name) != now[part].get(name))
+        found += [f"{path}: stale: {part}: {name} has changed since"] if (name := ", ".join(changed)) else []
+    return found
+
+
+def _faults(claim: Claim, entry: Mapping[str, Any], room: Room) -> Iterable[str]:
+    """What is wrong with one claim's entry."""
+    if entry["frozen"] != claim.frozen():
+        yield "its frozen part has changed since it was judged"
+    for control in [entry["control"], *entry.get("other_controls", {}).values()]:
+        if control and control["role"] != "positive" and control["verdict"] in PASSED:
+            yield f"control {control['name']!r} passes"
+    planned = room.scale == LAPTOP and room.variant is None and entry["verdict"] not in ("not run", "out of reach")
+    units = entry["n"] + len(entry.get("diverged", ()))
+    if planned and units != claim.n:
+        yield f"wanted {claim.n} of {claim.unit_of_n} as planned, found {units}"
+
+
+def expected_false_passes(claims: Iterable[Claim]) -> float:
+    """How many of these claims would pass by chance if each were just not true."""
+    return sum(claim.kind.false_pass for claim in claims if claim.out_of_reach is None)
