@@ -74,6 +74,17 @@ def test_dead_units_correlate_zero():
     assert score[0, 0] == pytest.approx(1, abs=1e-2)
 
 
+def test_examples_in_another_order_carry_no_match():
+    architecture = mlp((8,), features=12)
+    theta, (x, _) = rows(architecture, 1), data(architecture, 400)
+    order = torch.randperm(400, generator=torch.Generator().manual_seed(1))
+    same, mixed = (
+        activation_scores(architecture, theta, theta, x, "pearson", other)["h0"][0] for other in (None, x[order])
+    )
+    assert same.diagonal().min() > 0.9
+    assert mixed.abs().max() < 0.3
+
+
 def test_an_unknown_kind_is_refused():
     architecture = mlp((4,))
     theta, (x, _) = rows(architecture, 1), data(architecture, 5)

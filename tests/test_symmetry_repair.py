@@ -8,7 +8,7 @@ from isthmus.engine.evaluate import evaluate
 from isthmus.symmetry import table
 from isthmus.symmetry.ascent import assignment
 from isthmus.symmetry.repair import gain, goal, preactivation_statistics, repair
-from isthmus.symmetry.sinkhorn import sinkhorn
+from isthmus.symmetry.sinkhorn import sinkhorn, sinkhorn_matching, soft_permute
 from isthmus.symmetry.straight_through import midpoint_gradient, straight_through
 
 SWAP = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
@@ -32,6 +32,26 @@ def test_sinkhorn_is_doubly_stochastic_and_ends_as_the_assignment():
 def test_sinkhorn_has_the_gradient_of_its_limit():
     scores = torch.randn(4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda s: sinkhorn(s, 0.7, 5), scores.requires_grad_())
+
+
+def test_a_hard_soft_permutation_permutes():
+    architecture = mlp((8, 7))
+    theta = rows(architecture, 3)
+    perms = table.random({"h0": 8, "h1": 7}, [1, 2, 3])
+    hard = {group: torch.eye(p.shape[1])[p] for group, p in perms.items()}
+    expected = table.permute(architecture.layout, architecture.axes, perms, theta)
+    assert torch.equal(soft_permute(architecture.layout, architecture.axes, hard, theta), expected)
+
+
+def test_sinkhorn_matching_recovers_a_planted_permutation():
+    architecture = mlp((8,), features=12)
+    theta = rows(architecture, 3)
+    perms = table.random({"h0": 8}, [1, 2, 3])
+    shuffled = table.permute(architecture.layout, architecture.axes, perms, theta)
+    found = sinkhorn_matching(architecture.layout, architecture.axes, theta, shuffled)
+    assert torch.equal(found["h0"], table.inverse(perms)["h0"])
+    alone = sinkhorn_matching(architecture.layout, architecture.axes, theta[1:2], shuffled[1:2])
+    assert torch.equal(found["h0"][1:2], alone["h0"])
 
 
 def test_repair_interpolates_deviations_not_variances():

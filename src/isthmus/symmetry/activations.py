@@ -14,16 +14,24 @@ _PEARSON_FLOOR = 1e-4
 
 
 def activation_matching(
-    architecture: Architecture, theta_a: Tensor, theta_b: Tensor, x: Tensor, kind: str = "covariance"
+    architecture: Architecture,
+    theta_a: Tensor,
+    theta_b: Tensor,
+    x: Tensor,
+    kind: str = "covariance",
+    x_b: Tensor | None = None,
 ) -> Perms:
-    """Permutations (K, n) of theta_b (K, P) towards theta_a (K, P), by activations on inputs x (N, *shape)."""
-    scores = activation_scores(architecture, theta_a, theta_b, x, kind)
+    """Permutations (K, n) of theta_b (K, P) towards theta_a (K, P), by activations on inputs x (N, *shape).
+
+    x_b: what B sees instead of x (N, *shape); in another order than x it is a control that must match nothing.
+    """
+    scores = activation_scores(architecture, theta_a, theta_b, x, kind, x_b)
     return {group: assignment(score) for group, score in scores.items()}
 
 
 @torch.no_grad()
 def activation_scores(
-    architecture: Architecture, theta_a: Tensor, theta_b: Tensor, x: Tensor, kind: str
+    architecture: Architecture, theta_a: Tensor, theta_b: Tensor, x: Tensor, kind: str, x_b: Tensor | None = None
 ) -> dict[str, Tensor]:
     """Group -> scores (K, n, n), units of A by units of B, float64.
 
@@ -34,7 +42,7 @@ def activation_scores(
         raise ValueError(f"activation matching: wanted one of {', '.join(KINDS)}, found {kind!r}")
     count = len(x)
     scores = {}
-    for group, (cross, a, b, a2, b2) in _sums(architecture, theta_a, theta_b, x).items():
+    for group, (cross, a, b, a2, b2) in _sums(architecture, theta_a, theta_b, x, x if x_b is None else x_b).items():
         if kind == "uncentred":
             scores[group] = cross / count
             continue
@@ -48,8 +56,10 @@ def activation_scores(
     return scores
 
 
-def _sums(architecture: Architecture, theta_a: Tensor, theta_b: Tensor, x: Tensor) -> dict[str, tuple[Tensor, ...]]:
-    """Group -> sums over x of h_A h_B^T, h_A, h_B, h_A^2, h_B^2, float32 in each block, float64 over blocks."""
+def _sums(
+    architecture: Architecture, theta_a: Tensor, theta_b: Tensor, x: Tensor, x_b: Tensor
+) -> dict[str, tuple[Tensor, ...]]:
+    """Group -> sums over the examples of h_A h_B^T, h_A, h_B, h_A^2, h_B^2: float32 in a block, else float64."""
     step, width = blocks(architecture, len(theta_a), len(x))
     groups: dict[str, list[tuple[Tensor, ...]]] = {}
     for start in range(0, len(theta_a), step):
@@ -57,7 +67,7 @@ def _sums(architecture: Architecture, theta_a: Tensor, theta_b: Tensor, x: Tenso
         sums: dict[str, tuple[Tensor, ...]] = {}
         for i in range(0, len(x), width):
             hidden_a = architecture.activations(theta_a[rows], x[i : i + width])
-            hidden_b = architecture.activations(theta_b[rows], x[i : i + width])
+            hidden_b = architecture.activations(theta_b[rows], x_b[i : i + width])
             for group, a in hidden_a.items():
                 b = hidden_b[group]
                 new = [a.mT @ b, a.sum(1), b.sum(1), a.square().sum(1), b.square().sum(1)]
