@@ -27,11 +27,20 @@ def plainly(function):
     return told
 
 
-SETTINGS = plainly(specs.checked)(specs.Config, config, "config/config.yaml")
+CONFIG = "config/config.yaml"
+plainly(specs.read_yaml)(Path(CONFIG))
+
+
+configfile: CONFIG
+
+
+SETTINGS = plainly(specs.checked)(specs.Config, config, CONFIG)
 
 # Jobs run with the Python that runs Snakemake, whether or not its environment is activated.
-os.environ["PATH"] = (
-    f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+os.environ.update(
+    PATH=os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    )
 )
 
 # Each rule's shell command begins with this: its log then opens with the command that repeats the job by hand.
@@ -51,19 +60,35 @@ wildcard_constraints:
 @plainly
 def chosen_rooms():
     """The rooms of the default target: those that the config names, else every paper that has the scale."""
+    if unknown := sorted(
+        {*(SETTINGS.papers or ())} - {*rooms.slugs(), *rooms.variants()}
+    ):
+        known = ", ".join((*rooms.slugs(), *rooms.variants()))
+        raise UserError(
+            f"{CONFIG}: papers: wanted some of {known}; found {unknown[0]!r}"
+        )
     if SETTINGS.papers is not None:
         return [rooms.load(name, SETTINGS.scale) for name in SETTINGS.papers]
     scales = {slug: rooms.scales(slug) for slug in rooms.slugs()}
     if not any(SETTINGS.scale in names for names in scales.values()):
         known = sorted({name for names in scales.values() for name in names})
         raise UserError(
-            f"config/config.yaml: scale: wanted one of {', '.join(known)}; found {SETTINGS.scale!r}"
+            f"{CONFIG}: scale: wanted one of {', '.join(known)}; found {SETTINGS.scale!r}"
         )
     return [
         rooms.load(slug, SETTINGS.scale)
         for slug, names in scales.items()
         if SETTINGS.scale in names
     ]
+
+
+@plainly
+def not_a_target(wildcards):
+    """No input, ever: the fault of a target that is neither a path of the workflow nor a name that it knows."""
+    known = ", ".join(("all", "data", *rooms.slugs(), *rooms.variants()))
+    raise UserError(
+        f"target: wanted one of {known}, or a path under results/; found {wildcards.name!r}"
+    )
 
 
 @plainly
@@ -106,6 +131,11 @@ def recipe_field(name):
     )
 
 
+def code(fingerprint):
+    """A parameter: the fingerprint of a job's code, as a function of its path."""
+    return plainly(lambda wildcards: f"code={fingerprint(wildcards)}")
+
+
 def resource(name):
     """A resource: what the room's scale asks for; time and memory grow with each resubmission, GPUs do not."""
     return lambda wildcards, attempt: room_of(wildcards).resources[name] * (
@@ -140,10 +170,9 @@ def data_of(room, names):
 
 @plainly
 def checksum_of(wildcards):
-    """The checksum of a data set's content: what it holds is a parameter of a job, where it lies is not."""
-    return register.content_checksum(
-        wildcards.key, SETTINGS.data.get(wildcards.key.split("/")[0])
-    )
+    """A parameter: the checksum of a data set's content. What it holds counts, where it lies does not."""
+    place = SETTINGS.data.get(wildcards.key.split("/")[0])
+    return f"content={register.content_checksum(wildcards.key, place)}"
 
 
 def tables_of(wildcards):
@@ -187,3 +216,22 @@ def state_of(room):
 if workflow.is_main_process:
     for line in plainly(records.start)():
         print(f"isthmus: {line}", file=sys.stderr)
+
+
+def say_how_long():
+    """Print the minutes that a build of each room took, of those with jobs to run, where they were measured."""
+    waiting = {
+        (job.wildcards.room, job.wildcards.scale)
+        for job in workflow.dag.needrun_jobs()
+        if job.wildcards.get("room")
+    }
+    for name, scale in sorted(waiting):
+        if minutes := rooms.load(name, scale).minutes:
+            print(
+                f"{name}: about {minutes:g} minutes for a whole build on 2 cores ({scale})",
+                file=sys.stderr,
+            )
+
+
+onstart:
+    say_how_long()

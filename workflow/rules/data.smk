@@ -11,7 +11,7 @@ rule prepare:
         runtime=30,
         mem_mb=4000,
     params:
-        code=lambda wildcards: roots.prepare(),
+        code=code(lambda wildcards: roots.prepare()),
         data=checksum_of,
         places=lambda wildcards, output: canonical_json(SETTINGS.data),
     shell:

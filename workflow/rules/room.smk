@@ -23,7 +23,7 @@ rule train:
         gpu=resource("gpu"),
     params:
         **{field.name: recipe_field(field.name) for field in dataclasses.fields(Recipe)},
-        code=plainly(lambda wildcards: roots.train(recipe_of(wildcards))),
+        code=code(lambda wildcards: roots.train(recipe_of(wildcards))),
         number=lambda wildcards: int(wildcards.chunk),
     shell:
         LOGGED
@@ -43,9 +43,7 @@ rule measure:
         mem_mb=resource("mem_mb"),
     params:
         table=lambda wildcards: canonical_json(table_of(wildcards).model_dump()),
-        code=plainly(
-            lambda wildcards: roots.measure(room_of(wildcards), wildcards.table)
-        ),
+        code=code(lambda wildcards: roots.measure(room_of(wildcards), wildcards.table)),
     shell:
         LOGGED
         + "python -m isthmus measure {wildcards.room:q} {wildcards.table:q} --scale {wildcards.scale:q}"
@@ -59,7 +57,7 @@ rule judge:
     log:
         "logs/{scale}/{room}/judge.log",
     params:
-        code=plainly(lambda wildcards: roots.judge(room_of(wildcards))),
+        code=code(lambda wildcards: roots.judge(room_of(wildcards))),
         paper_setting=lambda wildcards: f"paper_setting={room_of(wildcards).paper_setting}",
     shell:
         LOGGED
@@ -81,7 +79,7 @@ rule draw:
     log:
         "logs/{scale}/{room}/draw.{figure}.log",
     params:
-        code=plainly(lambda wildcards: roots.draw(room_of(wildcards))),
+        code=code(lambda wildcards: roots.draw(room_of(wildcards))),
         figure=lambda wildcards: canonical_json(figure_of(wildcards).model_dump()),
         caption=lambda wildcards, output: figure_of(wildcards).caption,
     shell:
