@@ -19,6 +19,9 @@ from PIL import Image
 
 from isthmus.paths import root
 
+# Examples in each part of the real sets in `small_project`.
+SMALL = {"train": 30, "test": 12}
+
 
 def random_images(count, shape, classes, seed=0):
     """Images uint8 (count, *shape) and labels of which every class occurs."""
@@ -65,6 +68,20 @@ def write_register(project, change):
     target = project / "data/register.yaml"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(yaml.safe_dump(register))
+
+
+def small_project(root, monkeypatch):
+    """The root of a project like this one, in which the rest of the test runs, but whose real sets are small."""
+
+    def shrink(sets):
+        for entry in sets.values():
+            if entry["kind"] != "embedded":
+                entry["splits"] = {"full": {"sizes": SMALL}}
+        sets["mnist"]["splits"]["selection"] = {"seed": 1000, "sizes": {"train": 20, "validation": 10, "test": 12}}
+
+    write_register(root, shrink)
+    monkeypatch.setenv("ISTHMUS_ROOT", str(root))
+    return root
 
 
 def _idx(array):
