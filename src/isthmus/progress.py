@@ -31,6 +31,12 @@ class Progress:
             self._bar.start()
         return self
 
+    def expect(self, total: int) -> None:
+        """Say how many units there are, where that was not known before."""
+        self._total = total
+        if self._bar is not None:
+            self._bar.update(self._task, total=total)
+
     def start_at(self, done: int) -> None:
         """Say that `done` units were finished before: they count, but not in the rate."""
         self._done = self._first = done

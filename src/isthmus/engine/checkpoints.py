@@ -19,6 +19,9 @@ SAVE_EVERY = 20.0
 class Counter(Protocol):
     """What shows progress; handed in, so that a change of looks is not a change of the engine."""
 
+    def expect(self, total: int) -> None:
+        """So many steps there are."""
+
     def start_at(self, done: int) -> None:
         """So many steps were done before."""
 
@@ -45,6 +48,7 @@ def train_chunk(
     }
     state = _resume(save, header) or trainer.start()
     last = time.monotonic()
+    progress.expect(recipe.steps)
     progress.start_at(state.step)
 
     def after_step(state: State) -> None:

@@ -37,9 +37,11 @@ class Layout:
     def split(self, theta: Tensor) -> dict[str, Tensor]:
         """Views of rows (..., P) as parameters: name -> (..., *shape)."""
         lead = theta.shape[:-1]
+        # One split, not a slice for each: its gradient is one concatenation, a slice's is a whole row of zeros.
+        parts = theta.split([slot.stop - slot.start for slot in self.slots.values()], dim=-1)
         return {
-            name: theta[..., slot.start : slot.stop].reshape(*lead, *slot.shape)
-            for name, slot in self.slots.items()
+            name: part.reshape(*lead, *slot.shape)
+            for (name, slot), part in zip(self.slots.items(), parts, strict=True)
         }
 
     def join(self, parameters: Mapping[str, Tensor]) -> Tensor:
