@@ -302,6 +302,14 @@ def test_the_frozen_part_does_not_see_what_does_not(tmp_path, change):
     assert frozen(tmp_path, *change) == frozen(tmp_path)
 
 
+def test_the_frozen_part_does_not_see_the_last_bits_of_a_computed_delta():
+    third = 1 / 3
+    assert (
+        made(kind=Direction(third, "derived")).frozen() == made(kind=Direction(third + 1e-16, "derived")).frozen()
+    )
+    assert made(kind=Direction(third, "derived")).frozen() != made(kind=Direction(0.3333333, "derived")).frozen()
+
+
 def test_the_frozen_part_tells_kinds_apart_that_state_the_same_numbers():
     kinds = [Direction(0.3, "paper"), NonInferior(0.3, "paper"), AllOf({"a": Direction(0.3, "paper")})]
     assert len({made(kind=kind).frozen() for kind in kinds}) == 3

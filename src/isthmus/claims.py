@@ -128,21 +128,32 @@ class Claim:
         """
         return digest(
             canonical_json(
-                {
-                    "id": self.id,
-                    "says": self.says,
-                    "where": self.where,
-                    "kind": describe(self.kind),
-                    "unit": self.unit,
-                    "n": self.n,
-                    "unit_of_n": self.unit_of_n,
-                    "statistic": _code(self.statistic),
-                    "controls": [[c.name, c.role, describe(c.kind), _code(c.statistic)] for c in self.controls],
-                    "no_control": self.no_control,
-                    "out_of_reach": self.out_of_reach,
-                }
+                _rounded(
+                    {
+                        "id": self.id,
+                        "says": self.says,
+                        "where": self.where,
+                        "kind": describe(self.kind),
+                        "unit": self.unit,
+                        "n": self.n,
+                        "unit_of_n": self.unit_of_n,
+                        "statistic": _code(self.statistic),
+                        "controls": [[c.name, c.role, describe(c.kind), _code(c.statistic)] for c in self.controls],
+                        "no_control": self.no_control,
+                        "out_of_reach": self.out_of_reach,
+                    }
+                )
             )
         )
+
+
+def _rounded(value: Any) -> Any:
+    """The value with 12 digits of each float: a delta that was computed may differ in its last bits elsewhere."""
+    if isinstance(value, Mapping):
+        return {str(key): _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def _code(statistic: Statistic | None) -> Any:
