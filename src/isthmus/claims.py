@@ -159,7 +159,8 @@ def _rounded(value: Any) -> Any:
 def _code(statistic: Statistic | None) -> Any:
     """The normal form of a statistic's source with what it uses of its module, and the values bound to it."""
     if isinstance(statistic, partial):
-        return [_code(statistic.func), statistic.args, statistic.keywords]
+        bound = [*enumerate(statistic.args), *statistic.keywords.items()]
+        return [_code(statistic.func), {str(name): _code(v) if callable(v) else v for name, v in bound}]
     if statistic is None:
         return None
     definitions = _definitions(Path(inspect.getfile(statistic)))
