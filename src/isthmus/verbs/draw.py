@@ -13,6 +13,7 @@ def draw(slug: str, name: str, table: Path, outs: Sequence[Path], about: Mapping
     about: what to record in the files' own metadata; the table's checksum is added.
     """
     function = getattr(import_module(f"isthmus.papers.{slug}.figures"), name)
-    figure = figures.blank()
-    function(store.read_table(table), figure)
-    figures.save(figure, outs, {**about, "table": str(table), "table sha256": store.file_digest(table)})
+    with figures.style():
+        figure = figures.blank()
+        function(store.read_table(table), figure)
+        figures.save(figure, outs, {**about, "table": str(table), "table sha256": store.file_digest(table)})

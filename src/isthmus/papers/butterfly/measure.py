@@ -39,19 +39,30 @@ def describe(network: Network, steps: int) -> dict[str, Any]:
     return {"kind": kind, "at": kick.at / steps, "sigma": kick.sigma, "draw": kick.draw}
 
 
-def couples(fleet: Fleet) -> tuple[list[int], list[int]]:
-    """Rows of all copies, and for each the row of its seed's reference."""
+def couples(fleet: Fleet, only_start: bool = False) -> tuple[list[int], list[int]]:
+    """Rows of the copies, and for each the row of its seed's reference.
+
+    only_start: of the copies, the first kicked at step 0 by one weight and those with an independent order.
+    """
     references = {n.seed: row for row, n in enumerate(fleet.networks) if n.perturbation is None and n.order == 0}
     copies = [row for row, _ in enumerate(fleet.networks) if row not in references.values()]
+    if only_start:
+        copies = [row for row in copies if _at_start(fleet.networks[row])]
     return copies, [references[fleet.networks[row].seed] for row in copies]
+
+
+def _at_start(network: Network) -> bool:
+    kick = network.perturbation
+    return kick is None or (kick.kind, kick.at, kick.draw) == ("weight", 0, 0)
 
 
 def pairs(fleets: Mapping[str, Fleet], settings: Settings, progress: Counter) -> pd.DataFrame:
     """One row per run and copy: its distance from the reference after the last update, in every sense."""
     rows: list[dict[str, Any]] = []
-    progress.expect(sum(len(couples(fleet)[0]) for fleet in fleets.values()))
+    chosen = {run: couples(fleet, settings["only_start"]) for run, fleet in fleets.items()}
+    progress.expect(sum(len(copies) for copies, _ in chosen.values()))
     for run, fleet in fleets.items():
-        copies, references = couples(fleet)
+        copies, references = chosen[run]
         for start in range(0, len(copies), _BLOCK):
             ours, theirs = copies[start : start + _BLOCK], references[start : start + _BLOCK]
             columns = divergence(
@@ -141,13 +152,12 @@ def growth(fleets: Mapping[str, Fleet], settings: Settings, progress: Counter) -
 
 def _groups(fleet: Fleet) -> dict[str, tuple[Sequence[int], Sequence[int]]]:
     """Kind of pair -> rows of the networks that stay, rows of those that are permuted."""
-    copies, references = couples(fleet)
+    copies, references = couples(fleet, only_start=True)
     groups: dict[str, tuple[list[int], list[int]]] = {"weight": ([], []), "order": ([], [])}
     for copy, reference in zip(copies, references, strict=True):
-        about = describe(fleet.networks[copy], fleet.recipe.steps)
-        if about["kind"] in groups and about["at"] == 0 and about["draw"] == 0:
-            groups[about["kind"]][0].append(reference)
-            groups[about["kind"]][1].append(copy)
+        kind = describe(fleet.networks[copy], fleet.recipe.steps)["kind"]
+        groups[kind][0].append(reference)
+        groups[kind][1].append(copy)
     alone = list(dict.fromkeys(references))
     return {**groups, "seeds": (alone[0:-1:2], alone[1::2])}
 

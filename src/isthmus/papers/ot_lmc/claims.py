@@ -103,18 +103,15 @@ def dimension_with_barrier(tables: Tables, state: str) -> Sample:
 
 def fall_with_rate(tables: Tables, state: str) -> dict[str, Sample]:
     """Minus the slope, over log10 of the peak rate, of log10 of the naive dimension and of the naive barrier."""
-    x = np.log10(rates(tables))
-    x = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-    falls = {
-        "dimension": -sum(
-            w * dimension_of(tables, "naive", state, lr) for w, lr in zip(x, rates(tables), strict=True)
-        )
-    }
+
+    def fall(at: Callable[[float], pd.Series]) -> Sample:
+        levels = pd.concat([at(lr) for lr in rates(tables)], axis=1)
+        return Sample.of(pd.Series(-slope_of(np.log10(rates(tables)), levels.to_numpy()), index=levels.index))
+
+    falls = {"dimension": fall(lambda lr: dimension_of(tables, "naive", state, lr))}
     if state == "trained":
-        falls["barrier"] = -sum(
-            w * np.log10(barriers(tables, "naive", lr)) for w, lr in zip(x, rates(tables), strict=True)
-        )
-    return {name: Sample.of(values) for name, values in falls.items()}
+        falls["barrier"] = fall(lambda lr: np.log10(barriers(tables, "naive", lr)))
+    return falls
 
 
 SIZES = (64, 91, 128, 181, 256, 362, 512)
@@ -155,7 +152,7 @@ def surface_term(k: int) -> float:
 
 
 def flatter_than_low_dimensional(tables: Tables, noise: float) -> Sample:
-    """Exponent of the matching cost of two-dimensional samples in 64 dimensions, plus 1 (its value without noise)."""
+    """Exponent of the matching cost of two-dimensional samples in 64 dimensions, plus 1 (-1 without noise)."""
     frame = costs(tables, 2, 64, noise)
     slopes = slope_of(np.log(np.array(frame.columns, dtype=float)), np.log(frame.to_numpy()))
     return Sample.of(pd.Series(slopes + 1, index=frame.index))
@@ -243,7 +240,7 @@ CLAIMS = (
     ),
     Claim(
         id="C3a",
-        says="The approximate dimension of what is matched is far lower in the informed metric than in the naive one",
+        says="The approximate dimension of what is matched is far lower in the informed metric than the naive",
         where="figure on approximate dimension",
         kind=AllOf({f"rate {rank}": Direction() for rank in range(1, MOST_RATES + 1)}),
         unit="log10 ratio",
@@ -300,7 +297,7 @@ CLAIMS = (
     ),
     Claim(
         id="C4b",
-        says="Midpoints of matched mean-field networks near their endpoints' mean with width, faster in low dimension",
+        says="Midpoints of matched mean-field networks near their ends' mean with width, faster in low dimension",
         where="theorem 3.1, at the start of training",
         kind=AllOf({name: Direction() for name in ("low dimension", "high dimension", "faster in low dimension")}),
         unit="exponent",
@@ -321,7 +318,7 @@ CLAIMS = (
     ),
     Claim(
         id="C5a",
-        says="Neurons near an 8-dimensional support match at the 8-dimensional rate, not at that of their 64 weights",
+        says="Neurons near an 8-dimensional support match at the 8-dimensional rate, not that of their 64 weights",
         where="theorem on low-dimensional support, widths below eta^(-k)",
         kind=Exponent(SIZES, -2 / 8, (-surface_term(8), surface_term(8))),
         unit="exponent",

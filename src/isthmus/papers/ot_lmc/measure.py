@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import Tensor
 
 from isthmus.connectivity.barrier import barrier, midpoint, on_line
@@ -40,12 +41,15 @@ def matching(fleets: Mapping[str, Fleet], settings: Settings, progress: Counter)
     """One row per learning rate, pair, method and split.
 
     Columns: endpoints (mean loss of both networks), midpoint (loss at alpha = 1/2: the paper's "LMC error"),
-    barrier (nats), endpoint_error, error_barrier (0-1 error, fraction).
+    barrier (nats), endpoint_error, error_barrier (0-1 error, fraction), dimension (approximate dimension of A in
+    the method's own metric, worst layer; empty where a method has none).
     """
     fleet, rows = fleets["main"], []
     rates = {network.lr for network in fleet.networks}
     progress.expect(len(rates) * len(settings["methods"]))
     for lr, pairs in pairs_by_rate(fleet):
+        own = dimensions(fleet.architecture.layout, fleet.architecture.axes, pairs.a, pairs.moments)
+        worst = {method: torch.stack(list(groups.values())).amax(0) for method, groups in own.items()}
         for method in settings["methods"]:
             moved = pairs.permuted(METHODS[method](pairs))
             for split in ("test", "train") if method in settings["train_methods"] else ("test",):
@@ -57,6 +61,7 @@ def matching(fleets: Mapping[str, Fleet], settings: Settings, progress: Counter)
                     "barrier": barrier(line.losses, line.alphas),
                     "endpoint_error": (line.errors[:, 0] + line.errors[:, -1]) / 2,
                     "error_barrier": barrier(line.errors, line.alphas),
+                    "dimension": worst.get(method, torch.full((len(pairs.a),), torch.nan)),
                 }
                 for pair, seed in enumerate(pairs.seeds):
                     values = {name: float(column[pair]) for name, column in columns.items()}
@@ -77,7 +82,7 @@ def dimension(fleets: Mapping[str, Fleet], settings: Settings, progress: Counter
     progress.expect(len({network.lr for network in fleet.networks}))
     for lr, pairs in pairs_by_rate(fleet):
         untrained = _pairs(fleet, initial, lr)
-        moments = second_moments(architecture, pairs.a, pairs.x)
+        moments = pairs.moments
         states = {
             "trained": (pairs.a, moments),
             "centred": (pairs.a, moments.centred()),

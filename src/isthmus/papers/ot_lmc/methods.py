@@ -1,4 +1,4 @@
-"""The matchings that the paper compares, its baselines, and the controls: each takes pairs and gives permutations."""
+"""The matchings that the paper compares, its baselines and controls: each takes pairs and gives permutations."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
