@@ -14,6 +14,8 @@ from isthmus import rooms, store
 from isthmus.errors import UserError
 
 BEGIN, END = "<!-- verdicts -->", "<!-- /verdicts -->"
+_NONE = "No claim has a verdict at this scale yet."
+_WIDTHS = "8 5 30 9 14 7 14 13 8"
 _HEADINGS = ("Paper", "Claim", "It says", "Verdict", "Ours [95 %]", "n", "Control", "The paper's", "Differs in")
 
 
@@ -58,7 +60,9 @@ def rows(verdicts: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def markdown(board: Sequence[Row]) -> str:
-    """The board as a Markdown table."""
+    """The board as a Markdown table; a sentence where there is no verdict."""
+    if not board:
+        return _NONE
     lines = [_HEADINGS, ("---",) * len(_HEADINGS), *(astuple(row) for row in board)]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
@@ -66,8 +70,8 @@ def markdown(board: Sequence[Row]) -> str:
 def rst(board: Sequence[Row]) -> str:
     """The board as a reStructuredText table, for Snakemake's report; a sentence where there is no verdict."""
     if not board:
-        return "No claim has a verdict at this scale yet."
-    lines = [".. list-table::", "   :header-rows: 1", ""]
+        return _NONE
+    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {_WIDTHS}", ""]
     for line in (_HEADINGS, *(astuple(row) for row in board)):
         for number, cell in enumerate(line):
             lines.append(f"   {'*' if number == 0 else ' '} - {_escape_rst(cell)}")

@@ -193,24 +193,25 @@ def results_of(room):
 
 
 @plainly
-def state_of(room):
-    """A checksum of the parameters of all jobs behind a room's record: it is written anew when any of them is."""
-    parts = [
-        [
-            [name, run.recipe.canonical(), roots.train(run.recipe)]
-            for name, run in room.runs.items()
-        ],
-        [
-            [name, table.model_dump(), roots.measure(room, name)]
-            for name, table in room.tables.items()
-        ],
-        [
-            [name, figure.model_dump(), roots.draw(room)]
-            for name, figure in room.figures.items()
-        ],
-        [roots.judge(room), room.paper_setting],
+def fleets_and_tables(room):
+    """A parameter: a checksum of all recipes, settings and code behind a room's tables, which its verdicts name."""
+    runs = [
+        [name, run.recipe.canonical(), roots.train(run.recipe)]
+        for name, run in room.runs.items()
     ]
-    return digest(canonical_json(parts))
+    tables = [
+        [name, table.model_dump(), roots.measure(room, name)]
+        for name, table in room.tables.items()
+    ]
+    return f"fleets and tables={digest(canonical_json([runs, tables]))}"
+
+
+@plainly
+def claims_and_figures(room):
+    """A parameter: a checksum of the code and settings behind a room's verdicts and figures, which its record names."""
+    figures = [[name, figure.model_dump()] for name, figure in room.figures.items()]
+    parts = [figures, roots.draw(room), roots.judge(room), room.paper_setting]
+    return f"claims and figures={digest(canonical_json(parts))}"
 
 
 if workflow.is_main_process:

@@ -58,10 +58,12 @@ rule judge:
         "logs/{scale}/{room}/judge.log",
     params:
         code=code(lambda wildcards: roots.judge(room_of(wildcards))),
+        behind=lambda wildcards: fleets_and_tables(room_of(wildcards)),
+        places=lambda wildcards, output: canonical_json(SETTINGS.data),
         paper_setting=lambda wildcards: f"paper_setting={room_of(wildcards).paper_setting}",
     shell:
         LOGGED
-        + "python -m isthmus judge {wildcards.room:q} --scale {wildcards.scale:q}"
+        + "python -m isthmus judge {wildcards.room:q} --scale {wildcards.scale:q} --places {params.places:q}"
 
 
 rule draw:
@@ -96,7 +98,8 @@ rule record:
     log:
         "logs/{scale}/{room}/record.log",
     params:
-        state=lambda wildcards: state_of(room_of(wildcards)),
+        behind=lambda wildcards: fleets_and_tables(room_of(wildcards)),
+        shown=lambda wildcards: claims_and_figures(room_of(wildcards)),
     shell:
         LOGGED
         + "python -m isthmus record {wildcards.room:q} --scale {wildcards.scale:q}"
