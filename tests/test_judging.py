@@ -58,6 +58,21 @@ def test_a_control_of_few_units_is_inconclusive():
     assert (found["verdict"], found["control"]["verdict"]) == ("unclear", "unclear")
 
 
+def test_few_units_of_a_control_are_inconclusive_in_parts_too():
+    off = Control("off", elsewhere_in_parts)
+    claim = claimed(kind=AllOf({"only": Direction(2.0, "paper")}), statistic=in_parts, controls=(off,))
+    both = table(claim=6.0) | {"others": table(first=50, n=5, off=9.0)["arms"]}
+    assert verdict(claim, both)["verdict"] == "unclear"
+
+
+def in_parts(tables):
+    return {"only": arm(tables)}
+
+
+def elsewhere_in_parts(tables):
+    return {"only": elsewhere(tables)}
+
+
 def test_a_null_control_must_fail_and_does_not_stand_in_front():
     null = Control("copy", partial(arm, name="copy"), "null")
     claim = claimed(controls=(null, Control("off", partial(arm, name="off"))))

@@ -112,6 +112,7 @@ def test_exponent():
     kind = Exponent((64, 128, 256, 512), -0.5, (-0.05, 0.05))
     assert outcome(kind, power(-0.5)) == "passes"
     assert outcome(kind, power(-0.3)) == "contradicted"
+    assert outcome(kind, power(-0.8)) == "contradicted"
     assert outcome(kind, power(-0.55)) == "unclear"
     assert kind.shown(power(-0.5)).estimate == pytest.approx(-0.5, abs=0.01)
 
@@ -138,8 +139,24 @@ def test_all_of():
     for (a, b), expected in words.items():
         assert outcome(kind, {"a": around(a), "b": around(b)}) == expected
     assert kind.decisive({"a": around(5.0), "b": around(-5.0)}) == "b"
+    # One contradiction among several must survive Holm.
+    assert outcome(Direction(), around(-1.1)) == "contradicted"
+    assert outcome(kind, {"a": around(5.0), "b": around(-1.1)}) == "unclear"
     assert kind.shown({"a": around(5.0), "b": around(1.5)}).estimate == pytest.approx(1.5)
     assert outcome(kind, {"a": around(5.0), "b": around(5.0, n=5)}) == "unclear"
+
+
+def test_all_of_sees_a_positive_control_only_in_every_part():
+    kind = AllOf({"a": NearZero(2.0, "paper"), "b": NearZero(2.0, "paper")})
+    assert kind.detects({"a": around(5.0), "b": around(5.0)})
+    assert not kind.detects({"a": around(5.0), "b": around(1.0)})
+
+
+def test_any_of_asks_a_control_to_differ_where_the_claim_passes():
+    kind = AnyOf({"a": Direction(), "b": Direction()})
+    claim = {"a": around(3.0), "b": around(0.0)}
+    assert kind.differs(claim, {"a": around(0.0), "b": around(0.0)})
+    assert not kind.differs(claim, {"a": around(2.9, 3.0), "b": around(-9.0)})
 
 
 def test_any_of_shares_its_level():

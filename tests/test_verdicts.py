@@ -73,6 +73,19 @@ def test_check_finds_a_control_that_passes(room):
     assert verdicts.check(room) == [f"{room.verdict_path}: C1: control 'off' passes"]
 
 
+def test_check_wants_a_positive_control_to_pass_its_own_test(room, monkeypatch):
+    set_claims(monkeypatch, absent(kind=Direction(2.0, "paper")))
+    build(room, table(claim=0.0, seen=6.0))
+    assert verdicts.check(room) == []
+
+
+def test_check_counts_units_that_diverged(room):
+    tables = table(claim=6.0, off=0.0)
+    tables["arms"].loc[3, "claim"] = float("nan")
+    build(room, tables)
+    assert verdicts.check(room) == []
+
+
 def test_check_finds_a_threshold_moved_after_the_fact(room, monkeypatch):
     build(room, table(claim=6.0, off=0.0))
     set_claims(monkeypatch, claimed(kind=Direction(1.0, "paper")), claimed(id="C2"))

@@ -63,8 +63,8 @@ def _first_minus(rows: Rows, bound: float) -> np.ndarray:
 
 
 def _first_minus_times_second(rows: Rows, bound: float) -> np.ndarray:
-    # mean(a) / mean(b) > bound says the same as mean(a - bound * b) > 0 when mean(b) > 0 (Fieller 1954).
-    return (rows[:, 0] - bound * rows[:, 1]) * np.sign(rows[:, 1].mean())
+    # mean(a) / mean(b) = bound says the same as mean(a - bound * b) = 0 (Fieller 1954).
+    return rows[:, 0] - bound * rows[:, 1]
 
 
 MEAN = Estimator("mean", 1, _mean, residual=_first_minus)
