@@ -1,0 +1,52 @@
+# `make atlas` builds everything and shows what came of it, `make test` runs the whole test suite. Both make .venv first
+# where it is missing or older than the lock.
+PYTHON ?= python3
+CORES ?= all
+SCALE ?= laptop
+
+READY := .venv/ready
+REPORT := results/$(SCALE)/report.html
+# What a report shows: every room's last output. Read when it is needed, after the build.
+BUILT = $(wildcard results/$(SCALE)/*/provenance.json)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: atlas report test lint sync readme lock
+
+atlas: $(READY)
+	snakemake --cores $(CORES) --config scale=$(SCALE)
+	@$(MAKE) --no-print-directory report
+	@isthmus verdicts --scale $(SCALE)
+	@echo "The report, with every figure: $(REPORT)"
+
+report: $(READY) $(REPORT)
+
+$(REPORT): $(BUILT)
+	snakemake --report $@ --config scale=$(SCALE)
+
+test: $(READY)
+	python -m pytest
+
+lint: $(READY)
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	python -m pytest tests/test_workflow_lint.py
+
+sync readme: $(READY)
+	isthmus sync
+
+# The lock again, from the newest versions that pyproject.toml allows: `pip freeze` of a fresh environment.
+lock:
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet -e '.[dev]'
+	(head -n 1 requirements.lock; .venv-lock/bin/pip freeze --all --exclude-editable --exclude pip \
+	  | sed -E 's/^((nvidia|cuda)-.*|triton==.*)$$/\1 ; platform_system == "Linux"/') > requirements.lock.new
+	mv requirements.lock.new requirements.lock
+	rm -rf .venv-lock
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"wanted Python 3.11 or newer (PYTHON=...), found {sys.version.split()[0]}")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.lock
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
