@@ -9,7 +9,7 @@ _MARK = Path("data/register.yaml")
 
 
 def root() -> Path:
-    """Absolute path of the project: ISTHMUS_ROOT, or the nearest folder above that holds data/register.yaml."""
+    """Absolute path of the project: ISTHMUS_ROOT, or the nearest folder upwards with data/register.yaml."""
     named = os.environ.get("ISTHMUS_ROOT")
     start = Path(named) if named else Path.cwd()
     for folder in [start] if named else [start, *start.parents]:

@@ -1,19 +1,17 @@
-"""verdict.json: made from a room's claims and tables, read back, and checked against the code and recipes of today.
+"""verdict.json against the code, recipes and data of today: what a verdict rests on, and what is wrong with it.
 
-It is deterministic and stands in git; what was made when and where is in provenance.json.
+The file is deterministic and stands in git; what was made when and where is in provenance.json.
 """
 
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
-import pandas as pd
-
 from isthmus import roots, store
 from isthmus.claims import Claim
 from isthmus.data import register
 from isthmus.errors import UserError
-from isthmus.judging import PASSED, judged
+from isthmus.judging import PASSED
 from isthmus.rooms import LAPTOP, Room
 from isthmus.verdict_file import read
 
@@ -27,36 +25,23 @@ def load_claims(room: Room) -> tuple[Claim, ...]:
 
 
 def current(room: Room, places: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What a verdict made now would rest on: the fingerprint of all code behind it, its recipes, its data.
+    """What a verdict made now would say that it rests on: its room, all code and settings behind it, recipes, data.
 
     places: data set -> folder, as in config.yaml.
     """
     code = {
-        "judge": roots.judge(room),
-        "measure": {name: roots.measure(room, name) for name in room.tables},
+        "judge": [roots.judge(room), room.paper_setting],
+        "measure": {name: [roots.measure(room, name), t.model_dump()] for name, t in room.tables.items()},
         "train": {name: roots.train(run.recipe) for name, run in room.runs.items()},
     }
     keys = {run.recipe.data for run in room.runs.values()}
     place = places or {}
     return {
+        "paper": room.name,
+        "scale": room.scale,
         "fingerprint": store.digest(store.canonical_json(code)),
         "recipes": {name: store.digest(run.recipe.canonical()) for name, run in room.runs.items()},
         "data": {key: register.content_checksum(key, place.get(register.parse(key).set)) for key in sorted(keys)},
-    }
-
-
-def judge(
-    room: Room,
-    claims: Iterable[Claim],
-    tables: Mapping[str, pd.DataFrame],
-    places: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """The content of the room's verdict.json: the same for the same tables, claims, recipes and code."""
-    return {
-        "paper": room.name,
-        "scale": room.scale,
-        **current(room, places),
-        "claims": {claim.id: judged(claim, tables, room.paper_setting) for claim in claims},
     }
 
 
@@ -79,7 +64,7 @@ def check(room: Room, places: Mapping[str, str] | None = None) -> list[str]:
         else:
             found += [f"{path}: {id_}: {fault}" for fault in _faults(claim, verdict["claims"][id_], room)]
     if verdict["fingerprint"] != now["fingerprint"]:
-        found.append(f"{path}: stale: made by other code than this")
+        found.append(f"{path}: stale: made by other code or settings")
     for part in ("recipes", "data"):
         names = {*verdict[part], *now[part]}
         changed = sorted(name for name in names if verdict[part].get(name) != now[part].get(name))

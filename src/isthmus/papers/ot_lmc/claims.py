@@ -24,7 +24,8 @@ from isthmus.claims import (
 
 FIGURE = "official notebook's figure, read off a log plot, ±3 %"
 ANALOGUE = ("data", "model width", "barrier instead of midpoint loss", "12 pairs instead of 4")
-MOST_RATES = 6
+# Peak rates of every scale.
+RATES = 6
 
 
 def barriers(tables: Tables, method: str, lr: float) -> pd.Series:
@@ -179,7 +180,7 @@ def gap_fall(tables: Tables, matched: bool) -> dict[str, Sample]:
 
 
 ROTATED = "second moments in a random basis"
-BELOW_TOP = AllOf({f"rate {rank}": Direction() for rank in range(1, MOST_RATES)})
+BELOW_TOP = AllOf({f"rate {rank}": Direction() for rank in range(1, RATES)})
 
 CLAIMS = (
     Claim(
@@ -214,7 +215,7 @@ CLAIMS = (
         id="C2a",
         says="Covariance-informed matching closes most of the gap between naive and activation matching",
         where="main figure; delta: most is more than half",
-        kind=AllOf({f"rate {rank}": Direction(delta=0.5, delta_from="derived") for rank in range(1, MOST_RATES)}),
+        kind=AllOf({f"rate {rank}": Direction(delta=0.5, delta_from="derived") for rank in range(1, RATES)}),
         unit="share",
         statistic=partial(gap_closed, method="informed"),
         n=12,
@@ -242,7 +243,7 @@ CLAIMS = (
         id="C3a",
         says="The approximate dimension of what is matched is far lower in the informed metric than the naive",
         where="figure on approximate dimension",
-        kind=AllOf({f"rate {rank}": Direction() for rank in range(1, MOST_RATES + 1)}),
+        kind=AllOf({f"rate {rank}": Direction() for rank in range(1, RATES + 1)}),
         unit="log10 ratio",
         statistic=partial(dimension_gap, state="trained"),
         n=12,
