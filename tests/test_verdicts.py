@@ -11,16 +11,18 @@ from isthmus.claims import Claim, Direction, Exact, PaperSays
 from isthmus.compare import compare, terminal
 from isthmus.errors import UserError
 from isthmus.judging import judged
+from isthmus.verbs.judge import judge
 from isthmus.verdict_file import read
 
 
 @pytest.fixture
 def room(tmp_path, monkeypatch):
     """A room whose code, recipe and data are what the attributes of `.made` say."""
-    made = SimpleNamespace(code="code", data="data")
+    made = SimpleNamespace(code="code", data="data", settings={"points": 25})
+    arms = SimpleNamespace(model_dump=lambda: made.settings)
     recipe = SimpleNamespace(data="toy/a/b", canonical=lambda: room.recipe)
     room = SimpleNamespace(
-        slug="toy", name="toy", variant=None, scale="laptop", paper_setting=False, tables={"arms": None},
+        slug="toy", name="toy", variant=None, scale="laptop", paper_setting=False, tables={"arms": arms},
         runs={"main": SimpleNamespace(recipe=recipe)}, verdict_path=tmp_path / "verdict.json", recipe="seeds 1000",
         made=made,
     )  # fmt: skip
@@ -38,7 +40,9 @@ def set_claims(monkeypatch, *claims):
 
 
 def build(room, tables):
-    store.write_json(room.verdict_path, verdicts.judge(room, verdicts.load_claims(room), tables))
+    path = room.verdict_path.with_name("arms.csv")
+    store.write_table(path, tables["arms"])
+    judge(room.slug, {"arms": path}, room.paper_setting, verdicts.current(room), room.verdict_path)
     return read(room.verdict_path)
 
 
@@ -101,10 +105,19 @@ def test_check_finds_what_is_stale(room):
     build(room, table(claim=6.0, off=0.0))
     room.made.code, room.made.data, room.recipe = "other", "others", "seeds 0"
     assert verdicts.check(room) == [
-        f"{room.verdict_path}: stale: made by other code than this",
+        f"{room.verdict_path}: stale: made by other code or settings",
         f"{room.verdict_path}: stale: recipes: main has changed since",
         f"{room.verdict_path}: stale: data: toy/a/b has changed since",
     ]
+
+
+@pytest.mark.parametrize(
+    "change", [lambda r: r.made.settings.update(points=11), lambda r: setattr(r, "paper_setting", True)]
+)
+def test_a_setting_of_a_table_and_another_setting_of_the_paper_make_verdicts_stale(room, change):
+    build(room, table(claim=6.0, off=0.0))
+    change(room)
+    assert verdicts.check(room) == [f"{room.verdict_path}: stale: made by other code or settings"]
 
 
 def test_check_finds_units_that_were_not_planned(room):
@@ -154,12 +167,9 @@ def test_false_passes_to_expect():
 
 
 def test_compare_sets_two_builds_side_by_side():
-    first = {
-        "claims": {"C1": judged(claimed(), table(claim=6.0, off=0.0), False), "C2": judged(claimed(), {}, False)}
-    }
-    second = {
-        "claims": {"C1": judged(claimed(), table(claim=8.0, off=0.0), False), "C3": judged(claimed(), {}, False)}
-    }
+    small, large = (judged(claimed(), table(claim=middle, off=0.0), False) for middle in (6.0, 8.0))
+    not_run = judged(claimed(), {}, False)
+    first, second = {"claims": {"C1": small, "C2": not_run}}, {"claims": {"C1": large, "C3": not_run}}
     rows = {row.claim: row for row in compare(first, second)}
     assert list(rows) == ["C1", "C2", "C3"]
     assert (rows["C1"].same, rows["C1"].inside) == (True, False)
