@@ -22,9 +22,7 @@ def save(path: Path | str, tensors: dict[str, torch.Tensor], header: dict[str, A
         save_file(contiguous, temporary, metadata={_KEY: canonical_json(header)})
 
 
-def load(
-    path: Path | str, names: Iterable[str] | None = None
-) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def load(path: Path | str, names: Iterable[str] | None = None) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The named tensors (all of them by default) and the header.
 
     Raises UserError when the file is missing, truncated, not safetensors, or lacks a name or our header.
@@ -33,9 +31,7 @@ def load(
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if _KEY not in metadata:
-                raise UserError(
-                    f"{path}: wanted a file written by isthmus, found safetensors without its header"
-                )
+                raise UserError(f"{path}: wanted a file written by isthmus, found safetensors without its header")
             wanted = list(file.keys()) if names is None else list(names)
             missing = sorted(set(wanted) - set(file.keys()))
             if missing:

@@ -24,6 +24,8 @@ from isthmus.claims import (
 
 FIGURE = "official notebook's figure, read off a log plot, ±3 %"
 ANALOGUE = ("data", "model width", "barrier instead of midpoint loss", "12 pairs instead of 4")
+# Nats: rounding of a barrier in float32; keeps a logarithm finite.
+FLOOR = 1e-6
 # Peak rates of every scale.
 RATES = 6
 
@@ -111,7 +113,7 @@ def fall_with_rate(tables: Tables, state: str) -> dict[str, Sample]:
 
     falls = {"dimension": fall(lambda lr: dimension_of(tables, "naive", state, lr))}
     if state == "trained":
-        falls["barrier"] = fall(lambda lr: np.log10(barriers(tables, "naive", lr)))
+        falls["barrier"] = fall(lambda lr: np.log10(barriers(tables, "naive", lr) + FLOOR))
     return falls
 
 
