@@ -111,9 +111,10 @@ def _number(value: float | None) -> str:
 
 
 def _estimate(claim: Mapping[str, Any]) -> str:
-    """`1.9 [1.6, 2.2] log10 ratio`"""
+    """`1.9 [1.6, 2.2] log10 ratio`; the same of each part, where a claim has parts and no estimate of its own."""
     if claim.get("estimate") is None:
-        return "–"
+        parts = claim.get("parts") or {}
+        return "; ".join(f"{name}: {_estimate(part)}" for name, part in parts.items()) or "–"
     interval = claim.get("interval")
     shown = f" [{_number(interval['low'])}, {_number(interval['high'])}]" if interval else ""
     return f"{_number(claim['estimate'])}{shown} {claim.get('unit') or ''}".strip()
