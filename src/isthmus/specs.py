@@ -44,14 +44,16 @@ class OneOf(Spec):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "OneOf":
-        if len(self.model_fields_set) != 1:
-            raise ValueError(f"wanted exactly one of {', '.join(type(self).model_fields)}")
+        if len([name for name in self.model_fields_set if getattr(self, name) is not None]) != 1:
+            raise ValueError(
+                f"wanted exactly one of {', '.join(type(self).model_fields)}, with its settings or {{}}"
+            )
         return self
 
     def named(self) -> Named:
         """The part's name and its settings, defaults filled in."""
-        (name,) = self.model_fields_set
-        return Named(name, getattr(self, name).model_dump())
+        ((name, part),) = [(name, part) for name, part in self if part is not None]
+        return Named(name, part.model_dump())
 
 
 class Mlp(Spec):
@@ -150,7 +152,7 @@ class Run(Spec):
     first_seed: int = Field(description="seeds are first_seed, first_seed + 1, ...")
     networks: tuple[Networks, ...] = (Networks(),)
     chunk: PositiveInt = Field(description="networks computed together by one job")
-    checkpoints: tuple[Time, ...] = ("end",)
+    checkpoints: tuple[Time, ...] = Field((), description="when networks are kept, besides the end")
     lazy: PositiveFloat | None = Field(None, description="alpha of the kernel regime")
     threads: PositiveInt = 1
 
@@ -168,6 +170,8 @@ class Run(Spec):
             for block in self.networks
             for lr, order, kick in self._cells(block, at)
         ]
+        if not networks:
+            raise ValueError("networks: wanted at least one network, found an empty list of blocks or of values")
         return Recipe(
             data=self.data,
             model=self.model.named(),
@@ -177,7 +181,7 @@ class Run(Spec):
             steps=steps,
             networks=tuple(networks),
             chunk=self.chunk,
-            checkpoints=tuple(sorted({at[time] for time in self.checkpoints})),
+            checkpoints=tuple(sorted({steps, *(at[time] for time in self.checkpoints)})),
             loss=self.loss,
             lazy=self.lazy,
             threads=self.threads,
@@ -322,9 +326,11 @@ def merge(base: Any, overlay: Any) -> Any:
         return overlay
     merged = {key: value for key, value in base.items() if key not in overlay or overlay[key] is not None}
     for key, value in overlay.items():
-        renamed = key in _ONE_OF and key in base and base[key].keys() != value.keys()
-        if value is not None:
-            merged[key] = value if renamed or key not in base else merge(base[key], value)
+        if value is None:
+            continue
+        parts = [part.keys() for part in (base.get(key), value) if isinstance(part, dict)]
+        renamed = key in _ONE_OF and len(parts) == 2 and parts[0] != parts[1]
+        merged[key] = value if renamed or key not in base else merge(base[key], value)
     return merged
 
 
@@ -341,14 +347,34 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+# Parts of a fault's place that name a branch of a union ("(own)", "float", "tuple[...]"): pydantic's, not the file's.
+_BRANCH = re.compile(r"^(\(.*\)|(constrained-)?(float|int|str)|.*\[.*)$")
+
+
 def checked(kind: type[Spec], content: Mapping[str, Any], path: Path | str) -> Any:
     """The content as `kind`; the first fault as a UserError that names file, key, wanted and found."""
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        fault = error.errors()[0]
-        # Parts that name a branch of a union ("(own)", "float", "tuple[...]") are pydantic's, not the file's.
-        branch = re.compile(r"^(\(.*\)|float|int|.*\[.*)$")
-        key = ".".join(str(part) for part in fault["loc"] if not branch.match(str(part))) or "the whole file"
-        wanted = fault["msg"].removeprefix("Value error, ")
-        raise UserError(f"{path}: {key}: {wanted}; found {fault['input']!r}"[:400]) from error
+        places = [(_key(fault), fault) for fault in error.errors()]
+        # Of a union's faults, one for each branch, the one that got furthest into the value.
+        key, fault = max((p for p in places if p[0].startswith(places[0][0])), key=lambda p: len(p[1]["loc"]))
+        raise UserError(": ".join(part for part in (str(path), key, _sentence(fault)) if part)[:400]) from error
+
+
+def _key(fault: Mapping[str, Any]) -> str:
+    return ".".join(str(part) for part in fault["loc"] if not _BRANCH.match(str(part)))
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    """What was wanted and what was found."""
+    match fault["type"]:
+        case "missing":
+            return "wanted a value, found none"
+        case "extra_forbidden":
+            return f"wanted no such key, found {fault['input']!r}"
+        case "value_error":
+            wanted = fault["msg"].removeprefix("Value error, ")
+            return wanted if ", found " in wanted else f"{wanted}, found {fault['input']!r}"
+    wanted = re.sub(r"^(Input|String|Tuple|Value) should (be |have |match )?", "", fault["msg"])
+    return f"wanted {wanted}, found {fault['input']!r}"

@@ -6,8 +6,8 @@ from torch import Tensor
 from isthmus.engine.architecture import Architecture
 from isthmus.engine.losses import per_example
 
-# Floats that one layer's activations of one block may take: 4 M floats, 16 MB, stay near a core's cache.
-_BLOCK = 1 << 22
+# Floats that the activations of one layer take in one block: 4 MB, which stays in a core's cache.
+_BLOCK = 1 << 20
 
 
 def blocks(architecture: Architecture, rows: int, examples: int) -> tuple[int, int]:

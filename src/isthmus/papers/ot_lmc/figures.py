@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import seaborn
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from isthmus.figures import interval95, legend_right
 
@@ -99,6 +101,7 @@ def cost_vs_samples(table: pd.DataFrame, figure: Figure) -> None:
         start = rows[rows["n"] == sizes[0]]["cost"].mean()
         axes.plot(sizes, start * (sizes / sizes[0]) ** (-2 / rows["k"].iloc[0]), "--", color=colour, linewidth=0.6)
     axes.set(xscale="log", yscale="log", xlabel="sample size n", ylabel="matching cost (squared distance)")
+    _ticks_at(axes, [64, 128, 256, 512])
     legend_right(axes, "law (dashed: slope $-2/k$)")
 
 
@@ -111,6 +114,7 @@ def gap_vs_width(table: pd.DataFrame, figure: Figure) -> None:
         markers=True, ax=axes,
     )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="width (neurons)", ylabel="r.m.s. gap at the midpoint")
+    _ticks_at(axes, sorted(table["width"].unique()))
     legend_right(axes)
 
 
@@ -129,7 +133,13 @@ def _labelled(table: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     return rows.assign(matching=rows["method"].map(METHODS))
 
 
-def _by_rate(shown: pd.DataFrame, column: str, axes: object) -> None:
+def _ticks_at(axes: Axes, sizes: list[int]) -> None:
+    """Ticks of a logarithmic axis at these sizes, written out."""
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _by_rate(shown: pd.DataFrame, column: str, axes: Axes) -> None:
     seaborn.lineplot(
         shown, x="lr", y=column, hue="matching", style="matching", markers=True, dashes=False, palette=COLOURS,
         hue_order=list(dict.fromkeys(shown["matching"])), errorbar=interval95, ax=axes,

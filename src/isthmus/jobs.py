@@ -1,0 +1,117 @@
+"""What each job of the workflow does: names become recipes and paths, a verb makes the file, its checksum is noted.
+
+The verbs themselves know nothing of rooms, so that a change of specs or paths retrains nothing. Torch and
+matplotlib are imported by the functions that need them.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from isthmus import paths, records, rooms, roots
+from isthmus.data import register
+from isthmus.errors import UserError
+from isthmus.progress import Progress
+
+Item = TypeVar("Item")
+
+
+def data(key: str, places: Mapping[str, str]) -> None:
+    """Prepare a data set. places: data set -> folder that holds it already."""
+    from isthmus.data.prepare import prepare
+
+    out = paths.prepared(key)
+    with _clocked():
+        prepare(key, out, places.get(register.parse(key).set))
+    records.note(out)
+
+
+def train(room: str, scale: str, run: str, chunk: int) -> None:
+    """Train one chunk of a run's fleet."""
+    home = rooms.load(room, scale)
+    chosen = _named(home.runs, run, "run", home)
+    recipe = chosen.recipe
+    if not 0 <= chunk < len(recipe.chunks):
+        raise UserError(f"{home.source}: runs.{run}: wanted a chunk below {len(recipe.chunks)}, found {chunk}")
+    out = chosen.chunk_paths()[chunk]
+    save = Path("scratch") / out.with_suffix(".state.safetensors")
+
+    from isthmus.verbs import train as verb
+
+    with _clocked(), Progress(recipe.steps, "steps", f"{home.name} {run} chunk {chunk}") as progress:
+        verb.train(recipe, chunk, paths.prepared(recipe.data), out, save, roots.train(recipe), progress)
+    records.note(out)
+
+
+def measure(room: str, scale: str, table: str) -> None:
+    """Measure one table from the fleets of its runs."""
+    home = rooms.load(room, scale)
+    spec = _named(home.tables, table, "table", home)
+
+    from isthmus.verbs import measure as verb
+
+    sources = {}
+    for name in spec.runs:
+        run = home.runs[name]
+        sources[name] = verb.Source(run.recipe, run.chunk_paths(), paths.prepared(run.recipe.data))
+    out = home.table_path(table)
+    with _clocked(), Progress(0, "steps", f"{home.name} {table}") as progress:
+        verb.measure(home.slug, spec.function or table, sources, spec.settings, out, progress)
+    records.note(out)
+
+
+def judge(room: str, scale: str, places: Mapping[str, str]) -> None:
+    """Judge a room's claims by its tables. places: as for `data`."""
+    from isthmus import verdicts
+    from isthmus.verbs import judge as verb
+
+    home = rooms.load(room, scale)
+    tables = {name: home.table_path(name) for name in home.tables}
+    with _clocked():
+        verb.judge(home.slug, tables, home.paper_setting, verdicts.current(home, places), home.verdict_path)
+    records.note(home.verdict_path)
+
+
+def draw(room: str, scale: str, figure: str) -> None:
+    """Draw one figure from its table."""
+    home = rooms.load(room, scale)
+    spec = _named(home.figures, figure, "figure", home)
+
+    from isthmus.verbs import draw as verb
+
+    about = {
+        "figure": figure,
+        "paper": home.card.title,
+        "room": home.name,
+        "scale": home.scale,
+        "drawn by": f"isthmus.papers.{home.slug}.figures.{figure}",
+        "code": roots.draw(home),
+    }
+    outs = home.figure_paths(figure)
+    with _clocked():
+        verb.draw(home.slug, figure, home.table_path(spec.table), outs, about)
+    for out in outs:
+        records.note(out)
+
+
+def record(room: str, scale: str) -> None:
+    """Record what stands behind a room's results."""
+    from isthmus import provenance
+
+    provenance.write(rooms.load(room, scale))
+
+
+def _named(items: Mapping[str, Item], name: str, kind: str, room: rooms.Room) -> Item:
+    if name not in items:
+        raise UserError(f"{room.source}: {kind}s: wanted one of {', '.join(items)}, found {name!r}")
+    return items[name]
+
+
+@contextmanager
+def _clocked() -> Iterator[None]:
+    """Says at the end how long the work took: imports and the reading of specs are over when it starts."""
+    start = time.monotonic()
+    yield
+    print(f"{time.monotonic() - start:.1f} s at work", flush=True)
