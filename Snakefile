@@ -6,4 +6,4 @@ include: "workflow/Snakefile"
 rule atlas:
     default_target: True
     input:
-        rules.all.input,
+        every_result,

@@ -34,7 +34,19 @@ plainly(specs.read_yaml)(Path(CONFIG))
 configfile: CONFIG
 
 
-SETTINGS = plainly(specs.checked)(specs.Config, config, CONFIG)
+@plainly
+def settings():
+    """The config as the user gave it, checked."""
+    given = specs.checked(specs.Config, config, CONFIG)
+    known = (*rooms.slugs(), *rooms.variants())
+    if unknown := sorted({*(given.papers or ())} - {*known}):
+        raise UserError(
+            f"{CONFIG}: papers: wanted some of {', '.join(known)}; found {unknown[0]!r}"
+        )
+    return given
+
+
+SETTINGS = settings()
 
 # Jobs run with the Python that runs Snakemake, whether or not its environment is activated.
 os.environ.update(
@@ -60,13 +72,6 @@ wildcard_constraints:
 @plainly
 def chosen_rooms():
     """The rooms of the default target: those that the config names, else every paper that has the scale."""
-    if unknown := sorted(
-        {*(SETTINGS.papers or ())} - {*rooms.slugs(), *rooms.variants()}
-    ):
-        known = ", ".join((*rooms.slugs(), *rooms.variants()))
-        raise UserError(
-            f"{CONFIG}: papers: wanted some of {known}; found {unknown[0]!r}"
-        )
     if SETTINGS.papers is not None:
         return [rooms.load(name, SETTINGS.scale) for name in SETTINGS.papers]
     scales = {slug: rooms.scales(slug) for slug in rooms.slugs()}
@@ -163,9 +168,30 @@ def fleets_of(wildcards):
 
 
 @plainly
-def data_of(room, names):
-    """The prepared data of a room's runs of these names, each once."""
-    return sorted({str(paths.prepared(room.runs[name].recipe.data)) for name in names})
+def data_of(room, names=None):
+    """The prepared data of a room's runs of these names (default: all), each once."""
+    return sorted(
+        {
+            str(paths.prepared(room.runs[name].recipe.data))
+            for name in names or room.runs
+        }
+    )
+
+
+def every_result(wildcards):
+    """What the default target asks for."""
+    return [path for room in chosen_rooms() for path in results_of(room.name)]
+
+
+def every_data_set(wildcards):
+    """The prepared data of all chosen rooms."""
+    return sorted({path for room in chosen_rooms() for path in data_of(room)})
+
+
+@plainly
+def outputs_of(wildcards):
+    """All that a room's record vouches for."""
+    return provenance.outputs(room_of(wildcards))
 
 
 @plainly
@@ -181,8 +207,10 @@ def tables_of(wildcards):
     return [room.table_path(name) for name in room.tables]
 
 
-def results_of(room):
+@plainly
+def results_of(name):
     """What a target named by a room asks for: not its fleets, which may be missing once the rest is there."""
+    room = rooms.load(name, SETTINGS.scale)
     figures = [path for name in room.figures for path in room.figure_paths(name)]
     return [
         *map(room.table_path, room.tables),

@@ -20,4 +20,4 @@ rule prepare:
 
 rule data:
     input:
-        sorted({path for room in chosen_rooms() for path in data_of(room, room.runs)}),
+        every_data_set,

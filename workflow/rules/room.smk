@@ -92,7 +92,7 @@ rule draw:
 # The room's last job: what stands behind its results, so that they can travel.
 rule record:
     input:
-        lambda wildcards: provenance.outputs(room_of(wildcards)),
+        outputs_of,
     output:
         "results/{scale}/{room}/provenance.json",
     log:
@@ -113,6 +113,4 @@ for name in (*rooms.slugs(), *plainly(rooms.variants)()):
         name:
             name
         input:
-            lambda wildcards, name=name: results_of(
-                plainly(rooms.load)(name, SETTINGS.scale)
-            ),
+            lambda wildcards, name=name: results_of(name),
