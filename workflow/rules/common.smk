@@ -131,8 +131,16 @@ def recipe_of(wildcards):
 
 def recipe_field(name):
     """A parameter: one field of the run's recipe. Field by field, so that Snakemake's reason names what changed."""
+    return lambda wildcards: f"{name}={in_short(getattr(recipe_of(wildcards), name))}"
+
+
+def in_short(value):
+    """The value in canonical form; of a long one, as of a thousand networks, its beginning and its checksum."""
+    text = canonical_json(value)
     return (
-        lambda wildcards: f"{name}={canonical_json(getattr(recipe_of(wildcards), name))}"
+        text
+        if len(text) <= 300
+        else f"{text[:150]}... ({len(text)} letters, sha256 {digest(text)})"
     )
 
 
