@@ -13,7 +13,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from isthmus.store import atomic, canonical_json
 
@@ -37,7 +39,8 @@ STYLE: dict[str, Any] = {
     "grid.color": "0.92",
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.2,
-    "lines.markersize": 3.5,
+    "lines.markersize": 4.5,
+    "lines.markeredgewidth": 0.4,
     "savefig.dpi": 300,
     "svg.hashsalt": "isthmus",
     "svg.fonttype": "none",
@@ -84,6 +87,12 @@ def interval95(values: Iterable[float]) -> tuple[float, float]:
         return float(values.mean()), float(values.mean())
     half = stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean() - half), float(values.mean() + half)
+
+
+def ticks_at(axis: Axis, values: Sequence[float]) -> None:
+    """Ticks of a logarithmic axis at these values, written out."""
+    axis.set_ticks(values, labels=[f"{value:g}" for value in values])
+    axis.set_minor_locator(NullLocator())
 
 
 def legend_right(axes: Axes, title: str | None = None) -> None:

@@ -87,7 +87,6 @@ def draw(room: str, scale: str, figure: str) -> None:
         "room": home.name,
         "scale": home.scale,
         "drawn by": f"isthmus.papers.{home.slug}.figures.{figure}",
-        "code": roots.draw(home),
     }
     outs = home.figure_paths(figure)
     with _clocked():

@@ -86,12 +86,11 @@ class Room:
         if isinstance(spec, specs.Borrowed):
             owner, owner_name = spec.source.split("/")
             lender = load(owner, self.scale)
-            if owner_name not in lender.runs:
-                raise UserError(
-                    f"{self.source}: runs.{name}.from: wanted a run of {owner}, found {owner_name!r}; "
-                    f"there are {', '.join(lender.runs)}"
-                )
-            return lender.runs[owner_name]
+            own = {run: lent for run, lent in lender.study.runs.items() if isinstance(lent, specs.Run)}
+            if owner_name not in own:
+                wanted = f"wanted a run that {owner} trains itself ({', '.join(own) or 'it has none'})"
+                raise UserError(f"{self.source}: runs.{name}.from: {wanted}, found {owner_name!r}")
+            return lender._run(owner_name, own[owner_name])
         try:
             return Run(name, self.name, name, self.scale, spec.recipe())
         except (ValueError, UserError) as error:
@@ -168,13 +167,13 @@ def scales(slug: str) -> tuple[str, ...]:
 @lru_cache
 def load(room: str, scale: str) -> Room:
     """A room at a scale; UserError for an unknown room or scale, or a fault in its study or overlay."""
-    slug, _, variant = room.partition("@")
+    slug, at, variant = room.partition("@")
     content, source = _content(slug)
     base = specs.checked(specs.Study, content, source)
     if scale not in base.scales:
         raise UserError(f"{source}: scales: wanted one of {', '.join(base.scales)}, found {scale!r}")
     content = specs.merge(content, base.scales[scale].model_dump(include={"runs", "tables", "figures"}))
-    if variant:
+    if at:
         if room not in variants():
             known = ", ".join(variants()) or "none yet"
             raise UserError(
@@ -183,7 +182,8 @@ def load(room: str, scale: str) -> Room:
         source = VARIANTS / f"{room}.yaml"
         overlay = specs.checked(specs.Overlay, specs.read_yaml(paths.root() / source), source)
         content = specs.merge(content, overlay.model_dump(include={"runs", "tables", "figures"}))
-    return Room(slug, variant or None, scale, specs.checked(specs.Study, content, source), source)
+    study = specs.checked(specs.Study, content, source)
+    return Room(slug, variant or None, scale, study, source)
 
 
 @lru_cache

@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from isthmus.errors import UserError
+
+if TYPE_CHECKING:  # pandas takes 0.4 s to import, and most processes write no table
+    import pandas as pd
 
 
 def _plain(value: Any) -> Any:
@@ -93,14 +94,16 @@ def read_json(path: Path | str) -> Any:
         raise UserError(f"{path}: wanted JSON, found something else ({error})") from error
 
 
-def write_table(path: Path | str, frame: pd.DataFrame) -> None:
+def write_table(path: Path | str, frame: "pd.DataFrame") -> None:
     """Write a tidy table as CSV: rows in the given order, floats by repr, so reading gives the same bits."""
     with atomic(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def read_table(path: Path | str) -> pd.DataFrame:
+def read_table(path: Path | str) -> "pd.DataFrame":
     """A table written by `write_table`; UserError if it is missing or not CSV."""
+    import pandas as pd
+
     try:
         return pd.read_csv(path, float_precision="round_trip", keep_default_na=False, na_values=["", "nan"])
     except OSError as error:

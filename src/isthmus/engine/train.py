@@ -51,6 +51,7 @@ class Trainer:
         self.optimizer = optimizer_of(recipe)
         self.batches = Batches(networks, len(self.x), recipe.batch)
         self.anchor = self.architecture.initial([network.seed for network in networks])
+        self.blocks = _blocks(self.architecture, len(networks), recipe.batch)
         self.factors = factors(recipe.schedule.name, recipe.schedule.settings, recipe.steps)
         # The kernel regime multiplies the output by alpha, hence the gradient: alpha^2 in the rate undoes both.
         shrink = 1.0 if recipe.lazy is None else recipe.lazy**-2
@@ -112,15 +113,24 @@ class Trainer:
         theta[row] = moved
 
     def _update(self, state: State) -> None:
-        step, theta, settings = state.step, state.tensors["theta"], self.recipe.optimizer.settings
-        chosen = self.batches.at(step)
-        gradient, loss = self._gradient(theta, self.anchor, self.x[chosen], self.y[chosen])
-        inner = {
-            name.removeprefix("optimizer/"): value
-            for name, value in state.tensors.items()
-            if name.startswith("optimizer/")
-        }
-        self.optimizer.update(theta, gradient, inner, self.rate * self.factors[step], step, settings)
-        state.tensors["probe/loss"][:, step] = loss
-        diverged = state.tensors["probe/diverged_at"]
-        diverged[(diverged < 0) & ~loss.isfinite()] = step
+        step, tensors, settings = state.step, state.tensors, self.recipe.optimizer.settings
+        memory = [name for name in tensors if name.startswith("optimizer/")]
+        chosen, rate, loss = self.batches.at(step), self.rate * self.factors[step], tensors["probe/loss"]
+        for rows in self.blocks:
+            theta, x, y = tensors["theta"][rows], self.x[chosen[rows]], self.y[chosen[rows]]
+            gradient, loss[rows, step] = self._gradient(theta, self.anchor[rows], x, y)
+            inner = {name.removeprefix("optimizer/"): tensors[name][rows] for name in memory}
+            self.optimizer.update(theta, gradient, inner, rate[rows], step, settings)
+        diverged = tensors["probe/diverged_at"]
+        diverged[(diverged < 0) & ~loss[:, step].isfinite()] = step
+
+
+# Floats of parameters, or of the widest layer's activations, in one block of rows: 4 MB.
+_BLOCK = 1 << 20
+
+
+def _blocks(architecture: Architecture, rows: int, batch: int) -> list[slice]:
+    """Rows that take a step together, so that a core's cache holds them; follows from shapes alone."""
+    widest = max(max(slot.shape) for slot in architecture.layout.slots.values())
+    size = max(1, _BLOCK // max(architecture.layout.size, widest * batch))
+    return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]

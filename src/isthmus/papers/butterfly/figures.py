@@ -72,7 +72,7 @@ def barrier_vs_distance(table: pd.DataFrame, figure: Figure) -> None:
     axes = figure.subplots()
     kicked = named(table)
     seaborn.scatterplot(
-        kicked, x="l2", y="barrier", hue="when", style="when", palette="viridis", s=10, linewidth=0, ax=axes
+        kicked, x="l2", y="barrier", hue="when", style="when", palette="viridis", s=14, linewidth=0, ax=axes
     )
     axes.set(xscale="log", xlabel="L2 distance at the end of training", ylabel=BARRIER)
     _barrier_axis(axes)
@@ -83,20 +83,18 @@ def alignment(table: pd.DataFrame, figure: Figure) -> None:
     """Barrier before and after each matching, by kind of pair."""
     axes = figure.subplots()
     names = {
-        "identity": "weights,\nidentity start", "restarts": "weights,\nrestarts", "no_bias": "weights,\nno bias",
-        "activation": "activations", "pearson": "activations,\ncorrelation",
+        "identity": "weights, from the identity", "restarts": "weights, random restarts",
+        "no_bias": "weights without biases", "activation": "activations", "pearson": "activations, correlation",
     }  # fmt: skip
     before = table[table["method"] == "identity"].assign(shown="none", barrier=lambda rows: rows["unaligned"])
     after = table.assign(shown=table["method"].map(names), barrier=table["aligned"])
     joined = pd.concat([before, after]).assign(pair=lambda rows: rows["kind"].map(PAIRS))
     seaborn.pointplot(
-        joined, x="shown", y="barrier", hue="pair", dodge=0.4, errorbar=interval95, linestyle="none", markersize=4,
+        joined, x="barrier", y="shown", hue="pair", dodge=0.4, errorbar=interval95, linestyle="none", markersize=4,
         palette="colorblind", capsize=0.1, err_kws={"linewidth": 1}, ax=axes,
     )  # fmt: skip
-    figure.set_size_inches(PAGE / 1.5, 2.4)
-    axes.set(xlabel="matching", ylabel=BARRIER)
-    legend_right(axes)
-    _barrier_axis(axes)
+    axes.set(xscale="log", xlabel=BARRIER, ylabel="matching")
+    axes.legend(title=None, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=1)
 
 
 def growth(table: pd.DataFrame, figure: Figure) -> None:
@@ -126,7 +124,7 @@ def cka_vs_gain(table: pd.DataFrame, figure: Figure) -> None:
     shown = pd.concat([named(table), table[table["kind"] == "order"].assign(when="independent\norder")])
     seaborn.scatterplot(
         shown.assign(gain=100 * shown["ensemble_gain"]), x="cka", y="gain", hue="when", style="when",
-        palette="viridis", s=10, linewidth=0, ax=axes,
+        palette="viridis", s=14, linewidth=0, ax=axes,
     )  # fmt: skip
     axes.set(xlabel="angular CKA distance (rad)", ylabel="ensemble gain (points of test accuracy)")
     legend_right(axes, "kick at")

@@ -5,9 +5,8 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
-from isthmus.figures import interval95, legend_right
+from isthmus.figures import interval95, legend_right, ticks_at
 
 METHODS = {
     "none": "none",
@@ -22,7 +21,11 @@ METHODS = {
     "informed_rotated": "control: random basis",
     "activation_shuffled": "control: shuffled",
 }
-COLOURS = dict(zip(METHODS.values(), seaborn.color_palette("colorblind", len(METHODS)), strict=True))
+# Colours for matchings that look at the networks, greys for those that do not or must not.
+_GREYS = {"none": "0.1", "random": "0.55", "informed_rotated": "0.35", "activation_shuffled": "0.7"}
+_COLOURED = [method for method in METHODS if method not in _GREYS]
+_PALETTE = dict(zip(_COLOURED, seaborn.color_palette("colorblind"), strict=False)) | _GREYS
+COLOURS = {METHODS[method]: colour for method, colour in _PALETTE.items()}
 RATE = "peak learning rate"
 
 
@@ -69,6 +72,7 @@ def dimension_vs_rate(table: pd.DataFrame, figure: Figure) -> None:
         errorbar=interval95, ax=axes,
     )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel=RATE, ylabel="approximate dimension")
+    ticks_at(axes.yaxis, [2, 5, 10, 20, 50])
     legend_right(axes)
 
 
@@ -78,13 +82,14 @@ def dimension_vs_loss(table: pd.DataFrame, figure: Figure) -> None:
     shown = _labelled(table[table["split"] == "test"], ["naive", "informed", "activation"])
     shown = shown.assign(excess=shown["midpoint"] - shown["endpoints"])
     seaborn.scatterplot(
-        shown, x="dimension", y="excess", hue="matching", style="matching", palette=COLOURS, s=12, linewidth=0,
+        shown, x="dimension", y="excess", hue="matching", style="matching", palette=COLOURS, s=14, linewidth=0,
         hue_order=list(dict.fromkeys(shown["matching"])), ax=axes,
     )  # fmt: skip
     axes.set(
         xscale="log", xlabel="approximate dimension (worst layer)", ylabel="excess test loss at midpoint (nats)"
     )
     axes.set_yscale("symlog", linthresh=0.01)
+    ticks_at(axes.xaxis, [2, 5, 10, 20, 50])
     legend_right(axes, "matching")
 
 
@@ -101,7 +106,7 @@ def cost_vs_samples(table: pd.DataFrame, figure: Figure) -> None:
         start = rows[rows["n"] == sizes[0]]["cost"].mean()
         axes.plot(sizes, start * (sizes / sizes[0]) ** (-2 / rows["k"].iloc[0]), "--", color=colour, linewidth=0.6)
     axes.set(xscale="log", yscale="log", xlabel="sample size n", ylabel="matching cost (squared distance)")
-    _ticks_at(axes, [64, 128, 256, 512])
+    ticks_at(axes.xaxis, [64, 128, 256, 512])
     legend_right(axes, "law (dashed: slope $-2/k$)")
 
 
@@ -114,7 +119,7 @@ def gap_vs_width(table: pd.DataFrame, figure: Figure) -> None:
         markers=True, ax=axes,
     )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="width (neurons)", ylabel="r.m.s. gap at the midpoint")
-    _ticks_at(axes, sorted(table["width"].unique()))
+    ticks_at(axes.xaxis, sorted(table["width"].unique()))
     legend_right(axes)
 
 
@@ -131,12 +136,6 @@ def _labelled(table: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
     """The rows of these methods, in this order, with the name that a reader sees as `matching`."""
     rows = pd.concat([table[table["method"] == method] for method in methods])
     return rows.assign(matching=rows["method"].map(METHODS))
-
-
-def _ticks_at(axes: Axes, sizes: list[int]) -> None:
-    """Ticks of a logarithmic axis at these sizes, written out."""
-    axes.set_xticks(sizes, [str(size) for size in sizes])
-    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _by_rate(shown: pd.DataFrame, column: str, axes: Axes) -> None:
