@@ -164,7 +164,7 @@ def _sync(check: bool) -> int:
 
 def _places() -> dict[str, str]:
     """Where config/config.yaml says that data sets lie."""
-    from isthmus import specs
+    from isthmus import specs, typed
 
     path = Path("config/config.yaml")
-    return specs.checked(specs.Config, specs.read_yaml(path), path).data
+    return typed.checked(specs.Config, typed.read_yaml(path), path).data

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from isthmus import paths, specs
+from isthmus import paths, specs, typed
 from isthmus.engine.recipe import Recipe
 from isthmus.errors import UserError
 
@@ -169,7 +169,7 @@ def load(room: str, scale: str) -> Room:
     """A room at a scale; UserError for an unknown room or scale, or a fault in its study or overlay."""
     slug, at, variant = room.partition("@")
     content, source = _content(slug)
-    base = specs.checked(specs.Study, content, source)
+    base = typed.checked(specs.Study, content, source)
     if scale not in base.scales:
         raise UserError(f"{source}: scales: wanted one of {', '.join(base.scales)}, found {scale!r}")
     content = specs.merge(content, base.scales[scale].model_dump(include={"runs", "tables", "figures"}))
@@ -180,9 +180,9 @@ def load(room: str, scale: str) -> Room:
                 f"{VARIANTS / room}.yaml: wanted a variant's overlay (there are: {known}), found no file"
             )
         source = VARIANTS / f"{room}.yaml"
-        overlay = specs.checked(specs.Overlay, specs.read_yaml(paths.root() / source), source)
+        overlay = typed.checked(specs.Overlay, typed.read_yaml(paths.root() / source), source)
         content = specs.merge(content, overlay.model_dump(include={"runs", "tables", "figures"}))
-    study = specs.checked(specs.Study, content, source)
+    study = typed.checked(specs.Study, content, source)
     return Room(slug, variant or None, scale, study, source)
 
 
@@ -193,4 +193,4 @@ def _content(slug: str) -> tuple[dict[str, Any], Path]:
         raise UserError(f"wanted a paper of {', '.join(slugs())}, found {slug!r}")
     path = PAPERS / slug / "study.yaml"
     root = PAPERS.parents[2]
-    return specs.read_yaml(path), path.relative_to(root) if path.is_relative_to(root) else path
+    return typed.read_yaml(path), path.relative_to(root) if path.is_relative_to(root) else path

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from isthmus import board, paths, rooms, specs, store
+from isthmus import board, paths, rooms, specs, store, typed
 
 _NOTE = "# Written by `make sync` from the rooms: change those.\n"
 _PACKAGE = Path("src/isthmus")
@@ -106,7 +106,7 @@ def _built(scale: str) -> list[str]:
     The others have no stage yet: a bare `dvc pull` fails where a stage has never been run.
     """
     lock = Path("scales") / scale / "dvc.lock"
-    recorded = specs.read_yaml(lock).get("stages", {}) if lock.is_file() else {}
+    recorded = typed.read_yaml(lock).get("stages", {}) if lock.is_file() else {}
     return [
         slug
         for slug in _with(scale)
@@ -118,7 +118,7 @@ def _is_code(path: Path) -> bool:
     return path.suffix == ".py" or (path / "__init__.py").is_file()
 
 
-def _schema(spec: type[specs.Spec]) -> str:
+def _schema(spec: type[typed.Spec]) -> str:
     return json.dumps(spec.model_json_schema(), indent=2, sort_keys=True) + "\n"
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, NonNegativeInt
 
 from isthmus import store
-from isthmus.specs import Spec, checked
+from isthmus.typed import Spec, checked
 
 Verdict = Literal[
     "reproduced", "holds", "weaker", "unclear", "contradicted", "verified", "violated", "not run", "out of reach"

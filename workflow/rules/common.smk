@@ -6,7 +6,7 @@ import sys
 from functools import wraps
 from pathlib import Path
 
-from isthmus import board, paths, provenance, records, rooms, roots, specs
+from isthmus import board, paths, provenance, records, rooms, roots, specs, typed
 from isthmus.data import register
 from isthmus.engine.recipe import Recipe
 from isthmus.errors import UserError
@@ -28,7 +28,7 @@ def plainly(function):
 
 
 CONFIG = "config/config.yaml"
-plainly(specs.read_yaml)(Path(CONFIG))
+plainly(typed.read_yaml)(Path(CONFIG))
 
 
 configfile: CONFIG
@@ -37,7 +37,7 @@ configfile: CONFIG
 @plainly
 def settings():
     """The config as the user gave it, checked."""
-    given = specs.checked(specs.Config, config, CONFIG)
+    given = typed.checked(specs.Config, config, CONFIG)
     known = (*rooms.slugs(), *rooms.variants())
     if unknown := sorted({*(given.papers or ())} - {*known}):
         raise UserError(
