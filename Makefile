@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 atlas: $(READY)
 	snakemake --cores $(CORES) --config scale=$(SCALE)
-	@$(MAKE) --no-print-directory report
+	@$(MAKE) --silent report
 	@isthmus verdicts --scale $(SCALE)
 	@echo "The report, with every figure: $(REPORT)"
 
