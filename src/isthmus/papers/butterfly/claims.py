@@ -52,7 +52,7 @@ def barriers_at_start(tables: Tables, table: str) -> dict[str, Sample]:
 
 
 def untouched(tables: Tables) -> dict[str, Sample]:
-    return {"one weight": Sample.of(cell(tables, "pairs", kind="null"))}
+    return {"one weight": Sample.of(cell(tables, "pairs", kind="unperturbed"))}
 
 
 def share_of_independent(tables: Tables, table: str) -> Sample:

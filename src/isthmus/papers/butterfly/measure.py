@@ -31,11 +31,11 @@ _GROWING = ("l2", "barrier", "cka", "train_loss")
 
 
 def describe(network: Network, steps: int) -> dict[str, Any]:
-    """What was done to a network: kind (reference, null, weight, gaussian, batch, order), time, size, draw."""
+    """What was done to a network: kind (reference, unperturbed, weight, gaussian, batch, order), time, size, draw."""
     kick = network.perturbation
     if kick is None:
         return {"kind": "order" if network.order else "reference", "at": 0.0, "sigma": float("nan"), "draw": 0}
-    kind = kick.kind if kick.sigma else "null"
+    kind = kick.kind if kick.sigma else "unperturbed"
     return {"kind": kind, "at": kick.at / steps, "sigma": kick.sigma, "draw": kick.draw}
 
 
