@@ -1,0 +1,110 @@
+"""A network does not know its neighbours: a fleet is the serial oracle to rounding, and itself bit for bit in any
+grouping, in any order, cut into any blocks, on any number of threads."""
+
+import pytest
+import torch
+from training import NETWORKS, SETTINGS, dataset, mlp, recipe, trained
+
+from isthmus.engine import serial, train
+from isthmus.engine.recipe import Network
+
+GROUPINGS = {
+    "4 + 4": [NETWORKS[:4], NETWORKS[4:]],
+    "7 + 1": [NETWORKS[:7], NETWORKS[7:]],
+    "one by one": [(network,) for network in NETWORKS],
+    "every second": [NETWORKS[::2], NETWORKS[1::2]],
+    "reversed": [NETWORKS[::-1]],
+}
+
+
+def rows_by_network(run, data, groups):
+    """Network -> all that a run keeps of it."""
+    found = {}
+    for group in groups:
+        tensors = trained(run, data, group).tensors
+        for row, network in enumerate(group):
+            found[network] = {name: tensor[row] for name, tensor in tensors.items()}
+    return found
+
+
+def assert_same_bits(found, wanted):
+    assert found.keys() == wanted.keys()
+    for network, tensors in wanted.items():
+        assert found[network].keys() == tensors.keys()
+        for name, tensor in tensors.items():
+            assert torch.equal(found[network][name], tensor), (network, name)
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_fleet_is_the_serial_oracle_to_rounding(setting):
+    run, data = recipe(setting), dataset()
+    theta = trained(run, data).tensors["theta"]
+    # Outputs are differences times alpha in the kernel regime, and so is their rounding.
+    atol = 1e-5 if run.lazy is None else 1e-4
+    for row, network in enumerate(run.networks):
+        torch.testing.assert_close(theta[row], serial.train(run, network, data), rtol=1e-4, atol=atol)
+    start = train.Trainer(run, run.networks, data).start().tensors["theta"]
+    assert (theta - start).norm(dim=1).min() > 1e-3
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_fleet_is_itself_bit_for_bit_in_other_groups(setting):
+    run, data = recipe(setting), dataset()
+    together = rows_by_network(run, data, [NETWORKS])
+    for groups in GROUPINGS.values():
+        assert_same_bits(rows_by_network(run, data, groups), together)
+    finals = torch.stack([kept["theta"] for kept in together.values()])
+    assert len(finals.unique(dim=0)) == len(NETWORKS)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_two_threads_give_the_bits_of_one(setting, two_threads):
+    run, data = recipe(setting), dataset()
+    two = rows_by_network(run, data, [NETWORKS])
+    torch.set_num_threads(1)
+    assert_same_bits(two, rows_by_network(run, data, [NETWORKS]))
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_blocks_of_rows_that_step_together_do_not_show(setting, monkeypatch):
+    run, data = recipe(setting), dataset()
+    whole = rows_by_network(run, data, [NETWORKS])
+    monkeypatch.setattr(train, "_BLOCK", 1)
+    assert len(train.Trainer(run, NETWORKS, data).blocks) == len(NETWORKS)
+    assert_same_bits(rows_by_network(run, data, [NETWORKS]), whole)
+
+
+@pytest.mark.parametrize(
+    ("widths", "features", "batch", "lazy"),
+    [
+        ((100, 100, 100), 40, 100, None),
+        ((100, 100, 100), 40, 100, 100.0),
+        ((200,), 40, 100, None),
+        ((100, 100, 100), 40, 400, None),
+        ((128, 128, 128), 64, 50, None),
+    ],
+    ids=str,
+)
+def test_networks_of_the_rooms_sizes_do_not_know_their_neighbours(widths, features, batch, lazy, two_threads):
+    data = dataset(2 * batch, features, 10)
+    networks = tuple(Network(seed, 0.05) for seed in range(5))
+    run = recipe(model=mlp(*widths), batch=batch, steps=4, checkpoints=(4,), lazy=lazy)
+    together = rows_by_network(run, data, [networks])
+    torch.set_num_threads(1)
+    for groups in ([networks[::-1]], [networks[:3], networks[3:]], [networks[:1], networks[1:]]):
+        assert_same_bits(rows_by_network(run, data, groups), together)
+
+
+def test_a_row_belongs_to_its_seed_order_rate_and_kick():
+    """What is equal in two networks is all that their rows share: nothing else may come in."""
+    run, data = recipe(), dataset()
+    theta = trained(run, data, (*NETWORKS, *NETWORKS[::-1])).tensors["theta"]
+    assert torch.equal(theta[: len(NETWORKS)], theta[len(NETWORKS) :].flip(0))
