@@ -5,6 +5,7 @@ travels with the results. A file that nothing stands behind (a verdict from git 
 All paths are relative to the project's root, which is the working folder.
 """
 
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,8 +50,13 @@ def of(path: Path | str) -> Path:
 def start() -> list[str]:
     """Look at all outputs before a build; returns a line for each that will be rebuilt as nothing stands behind it.
 
-    Reads back the records that came with pulled results. UserError if an output was changed by hand.
+    Reads back the records that came with pulled results. UserError if an output was changed by hand, or a folder that
+    a build writes to is not writable.
     """
+    for folder in (Path("results"), Path("data"), _FOLDER.parent, Path("logs")):
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if not os.access(there, os.W_OK):
+            raise UserError(f"{there}: wanted a folder that this user may write to, found one that it may not")
     published = provenance.restore()
     findings = inspect(published)
     if findings.changed:

@@ -14,6 +14,8 @@ from isthmus.errors import UserError
 PAPERS = Path(__file__).parent / "papers"
 VARIANTS = Path("config/variants")
 LAPTOP = "laptop"
+# Targets and rules of the workflow.
+RESERVED = frozenset("all atlas data draw judge measure prepare record report train unknown".split())
 
 _VARIANT = re.compile(r"^[a-z][a-z0-9_]*@[a-z0-9][a-z0-9_-]*$")
 
@@ -142,8 +144,11 @@ class Room:
 
 
 def slugs() -> tuple[str, ...]:
-    """The rooms there are, sorted."""
-    return tuple(sorted(folder.parent.name for folder in PAPERS.glob("*/study.yaml")))
+    """The rooms there are, sorted; UserError for one whose name is a target of the workflow's own."""
+    found = sorted(path.parent.name for path in PAPERS.glob("*/study.yaml"))
+    if taken := sorted(RESERVED.intersection(found)):
+        raise UserError(f"{PAPERS / taken[0]}: wanted a name other than {', '.join(sorted(RESERVED))}")
+    return tuple(found)
 
 
 def variants() -> tuple[str, ...]:

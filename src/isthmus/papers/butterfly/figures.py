@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from isthmus.figures import PAGE, interval95, legend_right
-from isthmus.papers.butterfly.claims import FLOOR
 
-# Barriers reach down to exactly 0: the axis is linear below the noise floor and logarithmic above.
+# Barriers reach down to exactly 0: the axis is linear below this, in nats, and logarithmic above.
+LINEAR_BELOW = 1e-3
 BARRIER = "train loss barrier (nats)"
 KICKS = ["one weight", "gaussian 1e-4", "gaussian 1e-2", "gaussian 1e-1", "batch 1e-2"]
 
@@ -144,5 +144,5 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _barrier_axis(axes: Axes) -> None:
-    axes.set_yscale("symlog", linthresh=FLOOR, linscale=0.4)
+    axes.set_yscale("symlog", linthresh=LINEAR_BELOW, linscale=0.4)
     axes.set_ylim(bottom=0)

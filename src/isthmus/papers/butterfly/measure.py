@@ -31,7 +31,7 @@ _GROWING = ("l2", "barrier", "cka", "train_loss")
 
 
 def describe(network: Network, steps: int) -> dict[str, Any]:
-    """What was done to a network: kind (reference, unperturbed, weight, gaussian, batch, order), time, size, draw."""
+    """What was done to a network: kind (reference, unperturbed, weight, gaussian, batch, order), time, size."""
     kick = network.perturbation
     if kick is None:
         return {"kind": "order" if network.order else "reference", "at": 0.0, "sigma": float("nan"), "draw": 0}
