@@ -50,8 +50,8 @@ def of(path: Path | str) -> Path:
 def start() -> list[str]:
     """Look at all outputs before a build; returns a line for each that will be rebuilt as nothing stands behind it.
 
-    Reads back the records that came with pulled results. UserError if an output was changed by hand, or a folder that
-    a build writes to is not writable.
+    Reads back the records that came with pulled results. UserError if an output was changed by hand, or a folder
+    that a build writes to is not writable.
     """
     for folder in (Path("results"), Path("data"), _FOLDER.parent, Path("logs")):
         there = next(path for path in (folder, *folder.parents) if path.exists())

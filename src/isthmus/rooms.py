@@ -15,7 +15,8 @@ PAPERS = Path(__file__).parent / "papers"
 VARIANTS = Path("config/variants")
 LAPTOP = "laptop"
 # Targets and rules of the workflow.
-RESERVED = frozenset("all atlas data draw judge measure prepare record report train unknown".split())
+_VERBS = {"prepare", "train", "measure", "judge", "draw", "record"}
+RESERVED = _VERBS | {"all", "atlas", "data", "report", "unknown"}
 
 _VARIANT = re.compile(r"^[a-z][a-z0-9_]*@[a-z0-9][a-z0-9_-]*$")
 
