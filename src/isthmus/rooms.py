@@ -186,7 +186,7 @@ def load(room: str, scale: str) -> Room:
                 f"{VARIANTS / room}.yaml: wanted a variant's overlay (there are: {known}), found no file"
             )
         source = VARIANTS / f"{room}.yaml"
-        overlay = typed.checked(specs.Overlay, typed.read_yaml(paths.root() / source), source)
+        overlay = typed.checked(specs.Overlay, typed.read_yaml(paths.root() / source, source), source)
         content = specs.merge(content, overlay.model_dump(include={"runs", "tables", "figures"}))
     study = typed.checked(specs.Study, content, source)
     return Room(slug, variant or None, scale, study, source)
@@ -199,4 +199,5 @@ def _content(slug: str) -> tuple[dict[str, Any], Path]:
         raise UserError(f"wanted a paper of {', '.join(slugs())}, found {slug!r}")
     path = PAPERS / slug / "study.yaml"
     root = PAPERS.parents[2]
-    return typed.read_yaml(path), path.relative_to(root) if path.is_relative_to(root) else path
+    source = path.relative_to(root) if path.is_relative_to(root) else path
+    return typed.read_yaml(path, source), source

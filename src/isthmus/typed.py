@@ -51,16 +51,21 @@ class OneOf(Spec):
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping that a YAML file holds; UserError if it is missing, not YAML, or not a mapping."""
+def read_yaml(path: Path, shown: Path | None = None) -> dict[str, Any]:
+    """The mapping that a YAML file holds; UserError if it is missing, not YAML, or not a mapping.
+
+    shown: how errors name the file, where not by its path.
+    """
+    shown = shown or path
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except OSError as error:
-        raise UserError(f"{path}: could not be read ({error.strerror})") from error
+        raise UserError(f"{shown}: could not be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: wanted YAML, found something else ({' '.join(str(error).split())})") from error
+        raise UserError(f"{shown}: wanted YAML, found something else ({' '.join(str(error).split())})") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path}: wanted a mapping of keys, found {type(content).__name__}")
+        found = "nothing" if content is None else type(content).__name__
+        raise UserError(f"{shown}: wanted a mapping of keys, found {found}")
     return content
 
 
