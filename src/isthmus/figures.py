@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,11 @@ def save(figure: Figure, paths: Sequence[Path], about: Mapping[str, str]) -> Non
         ".png": {"Software": "isthmus", "Description": text},
     }
     for path in paths:
+        # Drawn in memory first: on a full disk matplotlib's PDF writer fails with an error of its own.
+        drawn = BytesIO()
+        figure.savefig(drawn, format=path.suffix[1:], metadata=metadata[path.suffix])
         with atomic(path) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:], metadata=metadata[path.suffix])
+            temporary.write_bytes(drawn.getvalue())
     plt.close(figure)
 
 

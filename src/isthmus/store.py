@@ -43,9 +43,12 @@ def digest(content: str | bytes) -> str:
 
 
 def file_digest(path: Path | str) -> str:
-    """SHA-256 of a file, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file, in hex; UserError if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: could not be read ({error.strerror})") from error
 
 
 @contextmanager
@@ -60,9 +63,10 @@ def atomic(path: Path | str) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
         temporary = Path(name)
-        os.fchmod(handle, 0o644)
         os.close(handle)
         yield temporary
+        # Here, not before: safetensors puts a new file in its place, which others could not read.
+        os.chmod(temporary, 0o644)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -16,10 +16,13 @@ _KEY = "isthmus"
 
 
 def save(path: Path | str, tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
-    """Write tensors and a header atomically; equal content gives equal bytes."""
+    """Write tensors and a header atomically; equal content gives equal bytes. UserError if the disk is full."""
     with atomic(path) as temporary:
         contiguous = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
-        save_file(contiguous, temporary, metadata={_KEY: canonical_json(header)})
+        try:
+            save_file(contiguous, temporary, metadata={_KEY: canonical_json(header)})
+        except SafetensorError as error:
+            raise UserError(f"{path}: could not be written ({error})") from error
 
 
 def load(path: Path | str, names: Iterable[str] | None = None) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
