@@ -72,7 +72,7 @@ rule draw:
     output:
         report(
             "results/{scale}/{room}/figures/{figure}.svg",
-            category=lambda wildcards: room_of(wildcards).card.title,
+            category="{room}",
             subcategory="Figures",
             caption="../report/figure.rst",
             labels=lambda wildcards: {"figure": wildcards.figure},
