@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from isthmus import paths
 from isthmus.errors import UserError
@@ -17,9 +17,9 @@ from isthmus.errors import UserError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code: 0, 1 for findings of a check, 2 for a fault in what was given."""
-    options = vars(_parser().parse_args(arguments))
-    command = options.pop("command")
     try:
+        options = vars(_parser().parse_args(arguments))
+        command = options.pop("command")
         os.chdir(paths.root())
         return _function(command)(**options) or 0
     except UserError as error:
@@ -31,13 +31,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a fault in one line, as every other fault is told."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see `{self.prog} --help`)")
+
+
 def _mapping(text: str) -> dict[str, str]:
     try:
         value = json.loads(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"wanted JSON, found {text!r}") from error
-    if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(f"wanted a JSON mapping, found {text!r}")
+    if not isinstance(value, dict) or not all(isinstance(place, str) for place in value.values()):
+        raise argparse.ArgumentTypeError(f"wanted a JSON mapping of names to folders, found {text!r}")
     return value
 
 
@@ -74,13 +81,13 @@ _JOBS = ("data", "train", "measure", "judge", "draw", "record")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="isthmus",
         description="Joins the claims of papers to the networks that show them. Builds are made by snakemake "
         "(`snakemake butterfly --cores 2`); the first six subcommands are what its jobs call, the others list, "
         "check and compare results.",
     )
-    commands = parser.add_subparsers(title="subcommands", metavar="", dest="command", required=True)
+    commands = parser.add_subparsers(title="subcommands", metavar="subcommand", dest="command", required=True)
     for name, (about, words) in _COMMANDS.items():
         command = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
         for word in words.split():
@@ -100,7 +107,7 @@ def _function(command: str) -> Callable[..., int | None]:
 def _check(names: Sequence[str], scale: str) -> int:
     from isthmus import rooms, verdicts
 
-    chosen = names or [slug for slug in rooms.slugs() if scale in rooms.scales(slug)]
+    chosen = names or rooms.at(scale)
     found = [line for name in chosen for line in verdicts.check(rooms.load(name, scale), _places())]
     for line in found:
         print(line)
@@ -126,9 +133,9 @@ def _compare(room: str, other: str, scale: str) -> None:
 def _verdicts(names: Sequence[str], scale: str) -> None:
     from rich.console import Console
 
-    from isthmus import board
+    from isthmus import board, rooms
 
-    Console().print(board.terminal(board.rows(board.read(scale, names or None))))
+    Console().print(board.terminal(board.rows(board.read(scale, names or rooms.at(scale)))))
 
 
 def _list(scale: str) -> None:
@@ -137,6 +144,7 @@ def _list(scale: str) -> None:
 
     from isthmus import rooms, verdicts
 
+    rooms.at(scale)
     table = Table("Paper", "Title", "Claims", "Scales", f"State ({scale})", "Minutes on 2 cores")
     for name in (*rooms.slugs(), *rooms.variants()):
         scales = rooms.scales(name.partition("@")[0])

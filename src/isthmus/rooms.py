@@ -170,6 +170,15 @@ def scales(slug: str) -> tuple[str, ...]:
     return tuple(content.get("scales") or ())
 
 
+def at(scale: str) -> list[str]:
+    """The rooms that have this scale; UserError if none has."""
+    found = [slug for slug in slugs() if scale in scales(slug)]
+    if not found:
+        known = sorted({name for slug in slugs() for name in scales(slug)})
+        raise UserError(f"scale: wanted one of {', '.join(known)}, found {scale!r}")
+    return found
+
+
 @lru_cache
 def load(room: str, scale: str) -> Room:
     """A room at a scale; UserError for an unknown room or scale, or a fault in its study or overlay."""
