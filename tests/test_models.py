@@ -108,3 +108,15 @@ def test_a_row_is_what_torch_makes_of_the_modules_parameters():
     assert torch.equal(layout.join(dict(module.named_parameters())), row)
     assert layout.describe()["1.weight"] == [15, 21, 2, 3]
     assert np.prod(layout.slots["1.weight"].shape) == 6
+
+
+@pytest.mark.parametrize("widths", [(), (7,), (16, 8, 16)])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_the_formula_on_rows_is_the_module_under_vmap(widths, activation):
+    architecture = mlp(widths, activation=activation)
+    theta, (x, _) = rows(architecture, 3), data(architecture, 20)
+    own = torch.stack([x, x.flip(0), 2 * x])
+    assert torch.allclose(architecture.logits(theta, own), architecture.mapped(theta, own), atol=1e-6)
+    assert torch.allclose(
+        architecture.logits(theta, x), architecture.mapped(theta, x.expand(3, *x.shape)), atol=1e-6
+    )

@@ -53,22 +53,25 @@ class Architecture:
             rows[seed] = self.layout.join(self.family.initialise(self.module, self.settings, rng))
         return torch.stack([rows[seed] for seed in seeds])
 
-    def function(self, row: Tensor, x: Tensor, anchor: Tensor | None = None) -> Tensor:
-        """Logits (N, C) of one network (P,) on inputs (N, *shape): what training differentiates."""
-        logits = functional_call(self.module, self.layout.split(row), (x,))
-        if self.lazy is None:
-            return logits
-        return self.lazy * (logits - functional_call(self.module, self.layout.split(anchor), (x,)))
-
     def logits(self, theta: Tensor, x: Tensor, anchor: Tensor | None = None) -> Tensor:
         """Logits (R, N, C) of rows (R, P) on inputs shared (N, *shape) or each row's own (R, N, *shape).
 
         anchor: the rows theta_0 (R, P), for a fleet in the kernel regime only.
         """
-        own = 0 if x.ndim == len(self.shape) + 2 else None
+        x = x if x.ndim == len(self.shape) + 2 else x.expand(len(theta), *x.shape)
         if self.lazy is None:
-            return vmap(lambda row, inputs: self.function(row, inputs), in_dims=(0, own))(theta, x)
-        return vmap(self.function, in_dims=(0, own, 0))(theta, x, anchor)
+            return self._outputs(theta, x)
+        return self.lazy * (self._outputs(theta, x) - self._outputs(anchor, x))
+
+    def _outputs(self, theta: Tensor, x: Tensor) -> Tensor:
+        """What the plain modules put out: by the family's own formula on rows where it has one, else by vmap."""
+        if hasattr(self.family, "stacked"):
+            return self.family.stacked(self.module, self.layout.split(theta), x)
+        return self.mapped(theta, x)
+
+    def mapped(self, theta: Tensor, x: Tensor) -> Tensor:
+        """Logits (R, N, C) of any module on rows (R, P) and inputs (R, N, *shape), by vmap."""
+        return vmap(lambda row, inputs: functional_call(self.module, self.layout.split(row), (inputs,)))(theta, x)
 
     def activations(self, theta: Tensor, x: Tensor) -> dict[str, Tensor]:
         """Group -> activations (R, N, width) of rows (R, P) on shared inputs (N, *shape)."""
