@@ -60,6 +60,7 @@ _WORDS: dict[str, dict[str, Any]] = {
     "figure": {"help": "a figure of the room's study.yaml"},
     "--scale": {"default": "laptop", "help": "smoke, laptop, or a paper scale (default: laptop)"},
     "--places": {"type": _mapping, "default": {}, "metavar": "JSON", "help": "data set -> folder that holds it"},
+    "--stale": {"action": "store_true", "help": "only what is out of step with the checkout, not passing controls"},
     "--check": {"action": "store_true", "help": "write nothing; exit with 1 if a file is out of step"},
 }
 
@@ -73,7 +74,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "record": ("record what stands behind a room's results", "room --scale"),
     "list": ("list papers, their scales, claims, state of results and minutes of a build", "--scale"),
     "verdicts": ("print the table of verdicts", "names --scale"),
-    "check": ("name verdicts that are stale, claims that changed, controls that pass", "names --scale"),
+    "check": ("name verdicts that are stale, claims that changed, controls that pass", "names --scale --stale"),
     "compare": ("set the verdicts of two builds side by side", "room other --scale"),
     "sync": ("write the generated files: DVC stages, schemas, verdict tables of the pages", "--check"),
 }
@@ -104,11 +105,11 @@ def _function(command: str) -> Callable[..., int | None]:
     return getattr(jobs, command)
 
 
-def _check(names: Sequence[str], scale: str) -> int:
+def _check(names: Sequence[str], scale: str, stale: bool) -> int:
     from isthmus import rooms, verdicts
 
-    chosen = names or rooms.at(scale)
-    found = [line for name in chosen for line in verdicts.check(rooms.load(name, scale), _places())]
+    chosen, look = names or rooms.at(scale), verdicts.out_of_step if stale else verdicts.check
+    found = [line for name in chosen for line in look(rooms.load(name, scale), _places())]
     for line in found:
         print(line)
     if not found:
@@ -154,7 +155,7 @@ def _list(scale: str) -> None:
         room = rooms.load(name, scale)
         state = "not built"
         if room.verdict_path.is_file():
-            state = "built" if not verdicts.check(room, _places()) else "built, see `isthmus check`"
+            state = "built" if not verdicts.out_of_step(room, _places()) else "stale, see `isthmus check`"
         minutes = "" if room.minutes is None else f"{room.minutes:g}"
         claims = str(len(verdicts.load_claims(room)))
         table.add_row(name, room.card.title, claims, ", ".join(scales), state, minutes)

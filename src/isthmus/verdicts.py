@@ -46,10 +46,24 @@ def current(room: Room, places: Mapping[str, str] | None = None) -> dict[str, An
 
 
 def check(room: Room, places: Mapping[str, str] | None = None) -> list[str]:
-    """What is wrong with the room's verdict.json, a line each; empty if nothing is.
+    """What is wrong with the room's verdict.json, a line each: `out_of_step`, and controls that pass."""
+    found = out_of_step(room, places)
+    try:
+        entries = read(room.verdict_path)["claims"]
+    except UserError:  # told above already
+        return found
+    for id_, entry in entries.items():
+        for control in [entry["control"], *entry.get("other_controls", {}).values()]:
+            if control and control["role"] != "positive" and control["verdict"] in PASSED:
+                found.append(f"{room.verdict_path}: {id_}: control {control['name']!r} passes")
+    return found
 
-    A control that passes, a frozen part that is not the one judged, a verdict made by other code, recipes or data,
-    and at laptop scale a number of units that was not the planned one.
+
+def out_of_step(room: Room, places: Mapping[str, str] | None = None) -> list[str]:
+    """What does not fit between the room's verdict.json and the checkout, a line each; empty if all does.
+
+    A frozen part that is not the one judged, a verdict made by other code, recipes or data, and at laptop scale a
+    number of units that was not the planned one.
     """
     path = room.verdict_path
     try:
@@ -76,9 +90,6 @@ def _faults(claim: Claim, entry: Mapping[str, Any], room: Room) -> Iterable[str]
     """What is wrong with one claim's entry."""
     if entry["frozen"] != claim.frozen():
         yield "its frozen part has changed since it was judged"
-    for control in [entry["control"], *entry.get("other_controls", {}).values()]:
-        if control and control["role"] != "positive" and control["verdict"] in PASSED:
-            yield f"control {control['name']!r} passes"
     planned = room.scale == LAPTOP and room.variant is None and entry["verdict"] not in ("not run", "out of reach")
     units = entry["n"] + len(entry.get("diverged", ()))
     if planned and units != claim.n:
