@@ -107,7 +107,7 @@ def _order(claim: str) -> tuple[str, int, str]:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+    return "–" if value is None else f"{value + 0.0:.3g}"  # adding 0 makes -0 a plain 0
 
 
 def _estimate(claim: Mapping[str, Any]) -> str:
