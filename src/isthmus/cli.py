@@ -21,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = vars(_parser().parse_args(arguments))
         command = options.pop("command")
         os.chdir(paths.root())
-        return _function(command)(**options) or 0
+        code = _function(command)(**options) or 0
+        sys.stdout.flush()  # here, where a reader that has gone is caught, not at the interpreter's end
+        return code
     except UserError as error:
         print(f"isthmus: {error}", file=sys.stderr)
         return 2

@@ -73,7 +73,7 @@ rule draw:
         report(
             "results/{scale}/{room}/figures/{figure}.svg",
             category="{room}",
-            subcategory="Figures",
+            subcategory=lambda wildcards: room_of(wildcards).card.title,
             caption="../report/figure.rst",
             labels=lambda wildcards: {"figure": wildcards.figure},
         ),

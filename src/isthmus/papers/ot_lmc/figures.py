@@ -100,12 +100,13 @@ def cost_vs_samples(table: pd.DataFrame, figure: Figure) -> None:
     where = table["ambient"].map(lambda d: f" in {d}").where(table["ambient"] != table["k"], "")
     shown = table.assign(law="k = " + table["k"].astype(str) + where + noisy)
     colours = seaborn.color_palette("colorblind", shown["law"].nunique())
+    axes.set_xscale("log")
     seaborn.lineplot(shown, x="n", y="cost", hue="law", palette=colours, errorbar=interval95, marker="o", ax=axes)
     for (_, rows), colour in zip(shown.groupby("law", sort=False), colours, strict=True):
         sizes = np.sort(rows["n"].unique())
         start = rows[rows["n"] == sizes[0]]["cost"].mean()
         axes.plot(sizes, start * (sizes / sizes[0]) ** (-2 / rows["k"].iloc[0]), "--", color=colour, linewidth=0.6)
-    axes.set(xscale="log", yscale="log", xlabel="sample size n", ylabel="matching cost (squared distance)")
+    axes.set(yscale="log", xlabel="sample size n", ylabel="matching cost (squared distance)")
     ticks_at(axes.xaxis, [64, 128, 256, 512])
     legend_right(axes, "law (dashed: slope $-2/k$)")
 
@@ -114,11 +115,12 @@ def gap_vs_width(table: pd.DataFrame, figure: Figure) -> None:
     """Gap at the midpoint of two random two-layer networks against width."""
     axes = figure.subplots()
     shown = table.assign(neurons=table["matched"].map({True: "matched", False: "as they come"}))
+    axes.set_xscale("log")
     seaborn.lineplot(
         shown, x="width", y="gap", hue="k", style="neurons", palette="colorblind", errorbar=interval95,
         markers=True, ax=axes,
     )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="width (neurons)", ylabel="r.m.s. gap at the midpoint")
+    axes.set(yscale="log", xlabel="width (neurons)", ylabel="r.m.s. gap at the midpoint")
     ticks_at(axes.xaxis, sorted(table["width"].unique()))
     legend_right(axes)
 
