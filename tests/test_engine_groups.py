@@ -45,14 +45,15 @@ def two_threads():
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_fleet_is_the_serial_oracle_to_rounding(setting):
+    """The distance to the oracle is a small share of how far training, kicks included, has moved the network."""
     run, data = recipe(setting), dataset()
     theta = trained(run, data).tensors["theta"]
-    # Outputs are differences times alpha in the kernel regime, and so is their rounding.
-    atol = 1e-5 if run.lazy is None else 1e-4
-    for row, network in enumerate(run.networks):
-        torch.testing.assert_close(theta[row], serial.train(run, network, data), rtol=1e-4, atol=atol)
-    start = train.Trainer(run, run.networks, data).start().tensors["theta"]
-    assert (theta - start).norm(dim=1).min() > 1e-3
+    moved = (theta - train.Trainer(run, run.networks, data).start().tensors["theta"]).norm(dim=1)
+    oracle = torch.stack([serial.train(run, network, data) for network in run.networks])
+    # In the kernel regime outputs are small differences times alpha, and so is their rounding.
+    share = 1e-4 if run.lazy is None else 1e-3
+    assert moved.min() > 1e-3
+    assert ((theta - oracle).norm(dim=1) / moved).max() < share
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

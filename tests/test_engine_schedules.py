@@ -25,6 +25,7 @@ def test_the_laptop_triangle_peaks_after_two_percent_and_ends_above_zero():
 
 def test_a_warm_up_of_part_of_a_step_is_rounded_up():
     assert factors("triangle", {"warmup": 0.01}, 10)[:2] == [0, 1]
+    assert factors("triangle", {"warmup": 0.15}, 10)[:3] == [0, 0.5, 1]
 
 
 def test_warmup_and_cosine_end_where_optax_does():
