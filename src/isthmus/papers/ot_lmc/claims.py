@@ -142,9 +142,9 @@ def costs_of_law(tables: Tables, k: int, noise: float) -> Sample:
 
 
 def slope_of(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Least-squares slope of y (..., len(x)) on x; exactly 0 for constant y, not a rounding error of some sign."""
+    """Least-squares slope of y (..., len(x)) on x."""
     centred = x - x.mean()
-    return (y - y[..., :1]) @ (centred / (centred @ centred))
+    return y @ (centred / (centred @ centred))
 
 
 def surface_term(k: int) -> float:
