@@ -157,7 +157,7 @@ def test_the_scale_of_the_papers_network():
     assert perturb.scale(architecture) == pytest.approx(56.178288, abs=5e-7)
     std = perturb.initial_std(architecture)
     reached = [name for name, slot in layout.slots.items() if std[slot.start : slot.stop].any()]
-    assert (len(reached), len(layout.slots)) == (22, 65)
+    assert (len(reached), len(layout.parameters)) == (22, 65)
 
 
 def test_the_normalisation_example_of_the_sheet_without_its_bias():

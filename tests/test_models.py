@@ -89,13 +89,16 @@ def test_an_unknown_model_is_refused():
 def test_split_and_join_are_inverses_in_the_order_of_the_module(lead):
     module = nn.Sequential(nn.Conv2d(2, 3, 2), nn.BatchNorm2d(3), nn.Linear(4, 2))
     layout = Layout.of(module)
-    names = [name for name, _ in module.named_parameters()]
-    assert list(layout.slots) == names
-    assert layout.size == sum(p.numel() for p in module.parameters())
+    statistics = {"1.running_mean": module[1].running_mean, "1.running_var": module[1].running_var}
+    values = dict(module.named_parameters()) | statistics
+    assert list(layout.slots) == list(values)
+    assert list(layout.parameters) == [name for name, _ in module.named_parameters()]
+    assert layout.size == sum(value.numel() for value in values.values())
+    assert layout.trained == layout.size - 6
     theta = torch.randn(*lead, layout.size)
     parts = layout.split(theta)
     assert {name: tuple(part.shape) for name, part in parts.items()} == {
-        name: (*lead, *parameter.shape) for name, parameter in module.named_parameters()
+        name: (*lead, *value.shape) for name, value in values.items()
     }
     assert torch.equal(layout.join(parts), theta)
     assert torch.equal(layout.join(dict(reversed(parts.items()))), theta)

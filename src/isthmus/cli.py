@@ -62,6 +62,11 @@ _WORDS: dict[str, dict[str, Any]] = {
     "figure": {"help": "a figure of the room's study.yaml"},
     "--scale": {"default": "laptop", "help": "smoke, laptop, or a paper scale (default: laptop)"},
     "--places": {"type": _mapping, "default": {}, "metavar": "JSON", "help": "data set -> folder that holds it"},
+    "--device": {
+        "choices": ("cpu", "cuda"),
+        "default": "cpu",
+        "help": "where networks are computed (default: cpu)",
+    },
     "--stale": {"action": "store_true", "help": "only what is out of step with the checkout, not passing controls"},
     "--check": {"action": "store_true", "help": "write nothing; exit with 1 if a file is out of step"},
 }
@@ -69,7 +74,7 @@ _WORDS: dict[str, dict[str, Any]] = {
 # Subcommand -> what it is for, and its words. The jobs of a build come first.
 _COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("prepare a data set", "key --places"),
-    "train": ("train one chunk of a run's fleet", "room run chunk --scale"),
+    "train": ("train one chunk of a run's fleet", "room run chunk --scale --device"),
     "measure": ("measure one table from the fleets of its runs", "room table --scale"),
     "judge": ("judge a room's claims by its tables", "room --scale --places"),
     "draw": ("draw one figure from its table", "room figure --scale"),

@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from isthmus import paths, records, rooms, roots
 from isthmus.data import register
 from isthmus.errors import UserError
 from isthmus.progress import Progress
+
+if TYPE_CHECKING:
+    from isthmus.engine.fleet import Source
 
 Item = TypeVar("Item")
 
@@ -28,8 +31,8 @@ def data(key: str, places: Mapping[str, str]) -> None:
     records.note(out)
 
 
-def train(room: str, scale: str, run: str, chunk: int) -> None:
-    """Train one chunk of a run's fleet."""
+def train(room: str, scale: str, run: str, chunk: int, device: str) -> None:
+    """Train one chunk of a run's fleet. device: where, cpu or cuda."""
     home = rooms.load(room, scale)
     chosen = _named(home.runs, run, "run", home)
     recipe = chosen.recipe
@@ -41,7 +44,9 @@ def train(room: str, scale: str, run: str, chunk: int) -> None:
     from isthmus.verbs import train as verb
 
     with _clocked(), Progress(recipe.steps, "steps", f"{home.name} {run} chunk {chunk}") as progress:
-        verb.train(recipe, chunk, paths.prepared(recipe.data), out, save, roots.train(recipe), progress)
+        parent = None if chosen.parent is None else _source(chosen.parent)
+        data, code = paths.prepared(recipe.data), roots.train(recipe)
+        verb.train(recipe, chunk, data, out, save, code, progress, parent, device)
     records.note(out)
 
 
@@ -52,10 +57,7 @@ def measure(room: str, scale: str, table: str) -> None:
 
     from isthmus.verbs import measure as verb
 
-    sources = {}
-    for name in spec.runs:
-        run = home.runs[name]
-        sources[name] = verb.Source(run.recipe, run.chunk_paths(), paths.prepared(run.recipe.data))
+    sources = {name: _source(home.runs[name]) for name in spec.runs}
     out = home.table_path(table)
     with _clocked(), Progress(0, "steps", f"{home.name} {table}") as progress:
         verb.measure(home.slug, spec.function or table, sources, spec.settings, out, progress)
@@ -100,6 +102,12 @@ def record(room: str, scale: str) -> None:
     from isthmus import provenance
 
     provenance.write(rooms.load(room, scale))
+
+
+def _source(run: rooms.Run) -> "Source":
+    from isthmus.engine.fleet import Source
+
+    return Source(run.recipe, run.chunk_paths(), paths.prepared(run.recipe.data))
 
 
 def _named(items: Mapping[str, Item], name: str, kind: str, room: rooms.Room) -> Item:

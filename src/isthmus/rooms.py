@@ -23,13 +23,14 @@ _VARIANT = re.compile(r"^[a-z][a-z0-9_]*@[a-z0-9][a-z0-9_-]*$")
 
 @dataclass(frozen=True)
 class Run:
-    """A fleet that a room reads. owner: the room, at this scale, whose results hold it."""
+    """A fleet that a room reads. owner: the room, at this scale, whose results hold it. parent: what it branches from."""
 
     name: str
     owner: str
     owner_name: str
     scale: str
     recipe: Recipe
+    parent: "Run | None" = None
 
     @property
     def folder(self) -> Path:
@@ -94,10 +95,22 @@ class Room:
                 wanted = f"wanted a run that {owner} trains itself ({', '.join(own) or 'it has none'})"
                 raise UserError(f"{self.source}: runs.{name}.from: {wanted}, found {owner_name!r}")
             return lender._run(owner_name, own[owner_name])
+        parent = None if spec.branch is None else self._parent(name, spec.branch.run)
         try:
-            return Run(name, self.name, name, self.scale, spec.recipe())
+            recipe = spec.recipe(None if parent is None else parent.recipe)
+            return Run(name, self.name, name, self.scale, recipe, parent)
         except (ValueError, UserError) as error:
             raise UserError(f"{self.source}: runs.{name}: {error}") from error
+
+    def _parent(self, name: str, wanted: str) -> Run:
+        """The run that a branch begins at. It stands above it in the study, so that no run is its own ancestor."""
+        above = list(self.study.runs)[: list(self.study.runs).index(name)]
+        if wanted not in above:
+            known = ", ".join(above) or "there is none"
+            raise UserError(
+                f"{self.source}: runs.{name}.branch.run: wanted a run above this one ({known}), found {wanted!r}"
+            )
+        return self._run(wanted, self.study.runs[wanted])
 
     @property
     def tables(self) -> dict[str, specs.Table]:

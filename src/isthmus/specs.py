@@ -3,106 +3,12 @@
 A study is the laptop scale; each other scale and each variant is an overlay, merged over it key by key.
 """
 
-import re
-from collections.abc import Mapping
-from itertools import product
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
-from isthmus.data import register
-from isthmus.engine.recipe import Network, Perturbation, Recipe
-from isthmus.parts import Model, Optimizer, Schedule
-from isthmus.typed import Spec
-
-NAME = r"^[a-z][a-z0-9_]*$"
-_TIME = re.compile(r"^(\d+(?:\.\d+)?)(ep|it|%)$")
-
-Name = Annotated[str, Field(pattern=NAME)]
-Time = Annotated[str, Field(pattern=r"^(\d+(\.\d+)?(ep|it|%)|end)$", description="25ep, 1000it, 2% or end")]
-
-
-class Networks(Spec):
-    """A block of networks per seed: every combination of the values listed, in this order of keys."""
-
-    lr: PositiveFloat | tuple[PositiveFloat, ...] | None = None
-    order: int | tuple[int, ...] = 0
-    perturb: Literal["gaussian", "batch", "weight"] | None = None
-    at: Time | tuple[Time, ...] | None = None
-    sigma: float | tuple[float, ...] | None = None
-    draw: int | tuple[int, ...] = 0
-
-    @model_validator(mode="after")
-    def _whole(self) -> "Networks":
-        given = [key for key in ("perturb", "at", "sigma") if getattr(self, key) is not None]
-        if len(given) not in (0, 3):
-            raise ValueError(f"wanted perturb, at and sigma together, found only {', '.join(given)}")
-        return self
-
-
-class Run(Spec):
-    """How a fleet is trained: data, model, optimizer, schedule, seeds; or `from`, another room's run."""
-
-    data: str
-    model: Model
-    optimizer: Optimizer
-    schedule: Schedule
-    lr: PositiveFloat | None = Field(None, description="peak learning rate, where a block of networks names none")
-    loss: Literal["cross_entropy", "squared"] = "cross_entropy"
-    batch: PositiveInt
-    time: Time
-    seeds: PositiveInt = Field(description="how many seeds")
-    first_seed: int = Field(description="seeds are first_seed, first_seed + 1, ...")
-    networks: tuple[Networks, ...] = (Networks(),)
-    chunk: PositiveInt = Field(description="networks computed together by one job")
-    checkpoints: tuple[Time, ...] = Field((), description="when networks are kept, besides the end")
-    lazy: PositiveFloat | None = Field(None, description="alpha of the kernel regime")
-    threads: PositiveInt = 1
-
-    def recipe(self) -> Recipe:
-        """The recipe: times turned into updates, blocks into networks, seed by seed."""
-        examples = register.sizes(self.data)["train"]
-        per_epoch = examples // self.batch
-        if per_epoch == 0:
-            raise ValueError(f"batch: wanted at most the {examples} training examples, found {self.batch}")
-        steps = _updates(self.time, per_epoch, None)
-        at = {time: _updates(time, per_epoch, steps) for time in self._times()}
-        networks = [
-            Network(seed, lr, order, kick)
-            for seed in range(self.first_seed, self.first_seed + self.seeds)
-            for block in self.networks
-            for lr, order, kick in self._cells(block, at)
-        ]
-        if not networks:
-            raise ValueError("networks: wanted at least one network, found an empty list of blocks or of values")
-        return Recipe(
-            data=self.data,
-            model=self.model.named(),
-            optimizer=self.optimizer.named(),
-            schedule=self.schedule.named(),
-            batch=self.batch,
-            steps=steps,
-            networks=tuple(networks),
-            chunk=self.chunk,
-            checkpoints=tuple(sorted({steps, *(at[time] for time in self.checkpoints)})),
-            loss=self.loss,
-            lazy=self.lazy,
-            threads=self.threads,
-        )
-
-    def _times(self) -> set[str]:
-        blocks = [time for block in self.networks for time in _several(block.at) if time is not None]
-        return {*self.checkpoints, *blocks}
-
-    def _cells(self, block: Networks, at: Mapping[str, int]) -> list[tuple[float, int, Perturbation | None]]:
-        rates = _several(self.lr if block.lr is None else block.lr)
-        if rates == (None,):
-            raise ValueError("lr: wanted a learning rate here or in each block of networks, found none")
-        kicks: list[Perturbation | None] = [None]
-        if block.perturb is not None:
-            cells = product(_several(block.at), _several(block.sigma), _several(block.draw))
-            kicks = [Perturbation(at[time], block.perturb, sigma, draw) for time, sigma, draw in cells]
-        return list(product(rates, _several(block.order), kicks))
+from isthmus.run_spec import Run
+from isthmus.typed import Name, Spec
 
 
 class Borrowed(Spec):
@@ -197,27 +103,11 @@ class Config(Spec):
     scale: Name = Field("laptop", description="smoke, laptop, or a paper scale that a study names")
     papers: tuple[Name, ...] | None = Field(None, description="rooms of the default target; null: all")
     data: dict[str, str] = Field({}, description="data set -> folder that holds it already")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where networks are trained")
 
 
 # Keys whose value holds exactly one named part.
 _ONE_OF = ("model", "optimizer", "schedule")
-
-
-def _several(value: Any) -> tuple:
-    return value if isinstance(value, tuple) else (value,)
-
-
-def _updates(time: str, per_epoch: int, steps: int | None) -> int:
-    """The number of updates that a time means in a run of `steps` updates; None while those are not known."""
-    if steps is None and (time == "end" or time.endswith("%")):
-        raise ValueError(f"time: wanted epochs or updates such as 25ep or 1000it, found {time!r}")
-    if time == "end":
-        return steps
-    number, unit = _TIME.match(time).groups()
-    updates = round(float(number) * {"ep": per_epoch, "it": 1, "%": (steps or 0) / 100}[unit])
-    if steps is not None and updates > steps:
-        raise ValueError(f"wanted a time within the run's {steps} updates, found {time!r} = {updates}")
-    return updates
 
 
 def merge(base: Any, overlay: Any) -> Any:

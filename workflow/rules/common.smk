@@ -114,8 +114,8 @@ def item_of(wildcards, kind, items):
 
 
 @plainly
-def recipe_of(wildcards):
-    """The recipe of the run that a chunk's path names: a run of this room's own, with so many chunks."""
+def run_of(wildcards):
+    """The run that a chunk's path names: a run of this room's own, with so many chunks."""
     room = room_of(wildcards)
     run = item_of(
         wildcards,
@@ -126,12 +126,19 @@ def recipe_of(wildcards):
         raise UserError(
             f"{run.folder}: wanted one of {len(run.recipe.chunks)} chunks, found {wildcards.chunk}"
         )
-    return run.recipe
+    return run
+
+
+def parents_of(run):
+    """What a branch begins at: the chunks of the run that it branches from, and their data."""
+    if run.parent is None:
+        return []
+    return [*run.parent.chunk_paths(), paths.prepared(run.parent.recipe.data)]
 
 
 def recipe_field(name):
     """A parameter: one field of the run's recipe. Field by field, so that Snakemake's reason names what changed."""
-    return lambda wildcards: f"{name}={in_short(getattr(recipe_of(wildcards), name))}"
+    return lambda wildcards: f"{name}={in_short(getattr(run_of(wildcards).recipe, name))}"
 
 
 def in_short(value):

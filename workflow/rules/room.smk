@@ -11,23 +11,26 @@ localrules:
 
 rule train:
     input:
-        data=lambda wildcards: paths.prepared(recipe_of(wildcards).data),
+        data=lambda wildcards: paths.prepared(run_of(wildcards).recipe.data),
+        parents=lambda wildcards: parents_of(run_of(wildcards)),
     output:
         "results/{scale}/{room}/runs/{run}/chunk-{chunk}.safetensors",
     log:
         "logs/{scale}/{room}/train.{run}.{chunk}.log",
-    threads: lambda wildcards: recipe_of(wildcards).threads
+    threads: lambda wildcards: run_of(wildcards).recipe.threads
     resources:
         runtime=resource("runtime"),
         mem_mb=resource("mem_mb"),
         gpu=resource("gpu"),
     params:
         **{field.name: recipe_field(field.name) for field in dataclasses.fields(Recipe)},
-        code=code(lambda wildcards: roots.train(recipe_of(wildcards))),
+        code=code(lambda wildcards: roots.train(run_of(wildcards).recipe)),
         number=lambda wildcards: int(wildcards.chunk),
+        device=lambda wildcards, output: SETTINGS.device,
     shell:
         LOGGED
         + "python -m isthmus train {wildcards.room:q} {wildcards.run:q} {params.number} --scale {wildcards.scale:q}"
+        " --device {params.device:q}"
 
 
 rule measure:

@@ -1,1 +1,4 @@
-"""Data sets: the register, what makes or reads each, and the prepared form that training reads."""
+"""Data sets: the register that names them, their sources, and their prepared form."""
+
+# What a split cuts a set into.
+PARTS = ("train", "validation", "test")

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from isthmus.data.register import PARTS, Entry, Scaling, Split
+from isthmus.data import PARTS
+from isthmus.data.register import Entry, Scaling, Split
 from isthmus.errors import UserError
 
 # Examples scaled at a time: their float64 copy stays in the processor's cache.

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from isthmus.data import PARTS
 from isthmus.data.examples import Examples
-from isthmus.data.register import PARTS, Entry
+from isthmus.data.register import Entry
 from isthmus.errors import UserError
 from isthmus.progress import Progress
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from isthmus import tensors
-from isthmus.data.register import PARTS
+from isthmus.data import PARTS
 from isthmus.errors import UserError
 
 _HEADER = {"key", "classes", "shape", "counts", "mean", "std", "checksum"}

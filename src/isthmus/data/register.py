@@ -13,11 +13,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from isthmus import paths
+from isthmus.data import PARTS
 from isthmus.errors import UserError
 from isthmus.store import canonical_json, digest, file_digest
 
 FILE = Path("data/register.yaml")
-PARTS = ("train", "validation", "test")
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _KEY = re.compile(rf"({_NAME})/({_NAME})/({_NAME})")

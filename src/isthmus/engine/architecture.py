@@ -1,9 +1,11 @@
 """A plain module made to run on rows: one row, or all rows of a fleet at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +15,15 @@ from isthmus.engine.layout import Layout
 from isthmus.engine.recipe import Recipe
 from isthmus.engine.streams import stream
 from isthmus.errors import UserError
+from isthmus.models.layers import BatchNorm2d, Dropout
 
 
 @dataclass(frozen=True)
 class Architecture:
     """A module without values, its layout, its symmetry table and its kernel-regime scale.
+
+    A module whose layers take R networks at once says so (`on_rows`, see models/layers.py); any other, such as one
+    of torchvision's, goes through vmap.
 
     lazy: None, or alpha of the kernel regime, where the network computes alpha (f(theta) - f(theta_0))
     (Chizat et al. 2019, eq. 2 with centring); theta_0 is then passed as `anchor`.
@@ -53,30 +59,104 @@ class Architecture:
             rows[seed] = self.layout.join(self.family.initialise(self.module, self.settings, rng))
         return torch.stack([rows[seed] for seed in seeds])
 
-    def logits(self, theta: Tensor, x: Tensor, anchor: Tensor | None = None) -> Tensor:
+    def logits(
+        self,
+        theta: Tensor,
+        x: Tensor,
+        anchor: Tensor | None = None,
+        keep: Mapping[str, Tensor] | None = None,
+        training: bool = False,
+    ) -> Tensor:
         """Logits (R, N, C) of rows (R, P) on inputs shared (N, *shape) or each row's own (R, N, *shape).
 
-        anchor: the rows theta_0 (R, P), for a fleet in the kernel regime only.
+        anchor: the rows theta_0 (R, P), for a fleet in the kernel regime only. keep: what dropout leaves, name of
+        its buffer -> (R, N, ...). training: BatchNorm takes the batch's own statistics, not the row's.
         """
         x = x if x.ndim == len(self.shape) + 2 else x.expand(len(theta), *x.shape)
+        out = self._call(theta, x, keep or {}, training, self._forward)
         if self.lazy is None:
-            return self._outputs(theta, x)
-        return self.lazy * (self._outputs(theta, x) - self._outputs(anchor, x))
-
-    def _outputs(self, theta: Tensor, x: Tensor) -> Tensor:
-        """What the plain modules put out: by the family's own formula on rows where it has one, else by vmap."""
-        if hasattr(self.family, "stacked"):
-            return self.family.stacked(self.module, self.layout.split(theta), x)
-        return self.mapped(theta, x)
-
-    def mapped(self, theta: Tensor, x: Tensor) -> Tensor:
-        """Logits (R, N, C) of any module on rows (R, P) and inputs (R, N, *shape), by vmap."""
-        return vmap(lambda row, inputs: functional_call(self.module, self.layout.split(row), (inputs,)))(theta, x)
+            return out
+        return self.lazy * (out - self._call(anchor, x, keep or {}, training, self._forward))
 
     def activations(self, theta: Tensor, x: Tensor) -> dict[str, Tensor]:
-        """Group -> activations (R, N, width) of rows (R, P) on shared inputs (N, *shape)."""
+        """Group -> activations (R, N, width) of rows (R, P) on shared inputs (N, *shape).
 
-        def hidden(row: Tensor) -> dict[str, Tensor]:
-            return functional_call(self.module, self.layout.split(row), (x,), {"activations": True})[1]
+        Where a group's units answer at many places of an input (pixels, tokens, times), each place is one of N.
+        """
 
-        return vmap(hidden)(theta)
+        def hidden(values: dict[str, Tensor], x: Tensor) -> dict[str, Tensor]:
+            return functional_call(self.module, values, (x,), {"activations": True})[1]
+
+        found = self._call(theta, x.expand(len(theta), *x.shape), {}, False, hidden)
+        return {group: of_group.flatten(1, -2) for group, of_group in found.items()}
+
+    def batch_statistics(self, theta: Tensor, x: Tensor) -> dict[str, Tensor]:
+        """Name of a statistic in the row -> its value (R, ...) on one batch of inputs (N, *shape).
+
+        BatchNorm's means and unbiased variances, each behind layers that are normalised by this batch too.
+        """
+        norms = {name: part for name, part in self.module.named_modules() if isinstance(part, BatchNorm2d)}
+
+        def observed(values: dict[str, Tensor], x: Tensor) -> dict[str, Tensor]:
+            functional_call(self.module, values, (x,))
+            means = {f"{name}.running_mean": part.observed[0] for name, part in norms.items()}
+            return means | {f"{name}.running_var": part.observed[1] for name, part in norms.items()}
+
+        for part in norms.values():
+            part.observing = True
+        try:
+            return self._call(theta, x.expand(len(theta), *x.shape), {}, True, observed)
+        finally:
+            for part in norms.values():
+                part.observing, part.observed = False, None
+
+    @cached_property
+    def dropouts(self) -> dict[str, tuple[float, tuple[int, ...]]]:
+        """Name of each dropout's buffer -> its probability and the shape of what it sees of one example."""
+        parts = {
+            name: part for name, part in self.module.named_modules() if isinstance(part, Dropout) and part.p > 0
+        }
+        shapes = self._shapes(parts)
+        return {f"{name}.keep": (part.p, shapes[name][0]) for name, part in parts.items()}
+
+    @cached_property
+    def widest(self) -> int:
+        """Floats of the largest tensor that any part of the module takes or gives for one example."""
+        parts = dict(self.module.named_modules())
+        return max(torch.Size(shape).numel() for shapes in self._shapes(parts).values() for shape in shapes)
+
+    def _shapes(self, parts: Mapping[str, nn.Module]) -> dict[str, list[tuple[int, ...]]]:
+        """Part's name -> shapes, without N, of the tensors that it takes and gives, found with one example."""
+        shapes: dict[str, list[tuple[int, ...]]] = {}
+
+        def note(name: str) -> Callable:
+            def hook(part: nn.Module, given: tuple, out: object) -> None:
+                shapes[name] = [tuple(value.shape[1:]) for value in (*given, out) if isinstance(value, Tensor)]
+
+            return hook
+
+        hooks = [part.register_forward_hook(note(name)) for name, part in parts.items()]
+        row = self.layout.split(torch.zeros(self.layout.size))
+        with torch.no_grad():
+            self.module.eval()
+            functional_call(self.module, row, (torch.zeros(1, *self.shape),))
+        for hook in hooks:
+            hook.remove()
+        return shapes
+
+    def _forward(self, values: dict[str, Tensor], x: Tensor) -> Tensor:
+        return functional_call(self.module, values, (x,))
+
+    def _call(
+        self, theta: Tensor, x: Tensor, keep: Mapping[str, Tensor], training: bool, function: Callable
+    ) -> Any:
+        """What function(values, x) gives for the module with these values, on all rows at once."""
+        self.module.train(training)
+        if getattr(self.module, "on_rows", False):
+            return function({**self.layout.split(theta), **keep}, x)
+        return vmap(lambda row, x, keep: function({**self.layout.split(row), **keep}, x))(theta, x, dict(keep))
+
+    def mapped(self, theta: Tensor, x: Tensor) -> Tensor:
+        """Logits (R, N, C) of any module on rows (R, P) and inputs (R, N, *shape), by vmap of one network."""
+        self.module.eval()
+        return vmap(lambda row, x: self._forward(self.layout.split(row), x))(theta, x)

@@ -9,6 +9,7 @@ import torch
 from isthmus import tensors
 from isthmus.data.prepared import DataSet
 from isthmus.engine.recipe import Recipe
+from isthmus.engine.start import Start
 from isthmus.engine.train import State, Trainer
 from isthmus.errors import UserError
 
@@ -30,21 +31,31 @@ class Counter(Protocol):
 
 
 def train_chunk(
-    recipe: Recipe, index: int, data: DataSet, out: Path, save: Path, code: str, progress: Counter
+    recipe: Recipe,
+    index: int,
+    data: DataSet,
+    out: Path,
+    save: Path,
+    code: str,
+    progress: Counter,
+    start: Start | None = None,
+    device: str = "cpu",
 ) -> None:
     """Train chunk `index` and write it to `out`; the state goes to `save` now and then, and from there on.
 
-    code: fingerprint of the code that trains; a save made by other code, recipe or data is not taken up.
+    code: fingerprint of the code that trains; a save made by other code, recipe, data or start is not taken up.
+    start: where the rows begin, if not at their initialisation. device: where they are computed.
     """
     torch.set_num_threads(recipe.threads)
     rows = recipe.chunks[index]
-    trainer = Trainer(recipe, recipe.networks[rows], data)
+    trainer = Trainer(recipe, recipe.networks[rows], data, start, device)
     header = {
         "recipe": recipe.canonical(),
         "rows": [rows.start, rows.stop],
         "data": data.checksum,
         "code": code,
         "layout": trainer.architecture.layout.describe(),
+        "start": None if start is None else start.digest(),
     }
     state = _resume(save, header) or trainer.start()
     last = time.monotonic()

@@ -12,7 +12,7 @@ _BLOCK = 1 << 20
 
 def blocks(architecture: Architecture, rows: int, examples: int) -> tuple[int, int]:
     """How many (rows, examples) go through the network at once; depends on nothing but their numbers."""
-    widest = max(max(slot.shape) for slot in architecture.layout.slots.values())
+    widest = architecture.widest
     examples = max(1, min(examples, _BLOCK // widest))
     return max(1, min(rows, _BLOCK // (widest * examples))), examples
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from isthmus import tensors
+from isthmus.data import prepared
 from isthmus.data.prepared import DataSet
 from isthmus.engine.architecture import Architecture
 from isthmus.engine.recipe import Network, Recipe
@@ -19,7 +20,8 @@ class Fleet:
     """R networks of one recipe.
 
     thetas: step -> rows (R, P). loss: batch loss (R, steps) of each update, nats. diverged_at: (R,), the first
-    update with a loss that is not finite, or -1. changed: (R,), scalars that the perturbation moved.
+    update with a loss that is not finite, or -1. changed: (R,), scalars that the perturbation moved. recorded: what
+    else was kept, under its name in the files (probe/<name>/<step>, step/<step>/optimizer/<name>).
     """
 
     recipe: Recipe
@@ -29,16 +31,17 @@ class Fleet:
     loss: Tensor
     diverged_at: Tensor
     changed: Tensor
+    recorded: dict[str, Tensor]
 
     @classmethod
     def load(cls, paths: Sequence[Path], recipe: Recipe, data: DataSet) -> "Fleet":
         """The fleet from its chunk files; UserError for a file of another recipe, other data, or other rows."""
         parts = [_read(path, recipe, rows, data) for path, rows in zip(paths, recipe.chunks, strict=True)]
         joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        thetas = {step: joined[f"step/{step}/theta"] for step in recipe.checkpoints}
+        thetas = {step: joined.pop(f"step/{step}/theta") for step in recipe.checkpoints}
         architecture = Architecture.of(recipe, data.shape, data.classes)
-        probes = (joined[f"probe/{name}"] for name in ("loss", "diverged_at", "changed"))
-        return cls(recipe, architecture, data, thetas, *probes)
+        probes = [joined.pop(f"probe/{name}") for name in ("loss", "diverged_at", "changed")]
+        return cls(recipe, architecture, data, thetas, *probes, joined)
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -50,6 +53,23 @@ class Fleet:
         """Rows (R, P) after the last update."""
         return self.thetas[self.recipe.steps]
 
+    def probe(self, name: str, step: int) -> Tensor:
+        """What a probe recorded after `step` updates (R, ...); name: the probe's, or `<probe>/<part>`."""
+        return self._recorded(f"probe/{name}/{step}")
+
+    def memory(self, step: int) -> dict[str, Tensor]:
+        """The optimizer's memory (R, ...) after `step` updates, by name; empty for an optimizer without any."""
+        if step not in self.recipe.memory:
+            raise UserError(f"study.yaml, memory: wanted the optimizer's memory at {step} kept, found it was not")
+        prefix = f"step/{step}/optimizer/"
+        return {name[len(prefix) :]: value for name, value in self.recorded.items() if name.startswith(prefix)}
+
+    def _recorded(self, name: str) -> Tensor:
+        if name not in self.recorded:
+            known = ", ".join(self.recorded) or "nothing"
+            raise UserError(f"study.yaml, probes: wanted {name} recorded in this run, found {known}")
+        return self.recorded[name]
+
     def initial(self) -> Tensor:
         """Rows (R, P) of the unperturbed initialisation: also theta_0 of the kernel regime."""
         return self.architecture.initial([network.seed for network in self.networks])
@@ -57,6 +77,19 @@ class Fleet:
     def anchor(self, rows: Sequence[int]) -> Tensor | None:
         """theta_0 of these rows for a fleet in the kernel regime, None for any other."""
         return None if self.recipe.lazy is None else self.initial()[list(rows)]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a run's fleet lies: its recipe, its chunk files, its prepared data."""
+
+    recipe: Recipe
+    chunks: Sequence[Path]
+    data: Path
+
+    def load(self) -> Fleet:
+        """The fleet."""
+        return Fleet.load(self.chunks, self.recipe, prepared.load(self.data))
 
 
 def _read(path: Path, recipe: Recipe, rows: slice, data: DataSet) -> dict[str, Tensor]:

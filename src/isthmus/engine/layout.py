@@ -19,29 +19,44 @@ class Slot:
 
 @dataclass(frozen=True)
 class Layout:
-    """Parameter name -> slot, in the order of the module; `size` is P, the length of a row."""
+    """Name -> slot: the module's parameters in its order, then its statistics (BatchNorm's means and variances).
+
+    size: P, the length of a row. trained: how many of its columns, the first ones, are parameters.
+    """
 
     slots: Mapping[str, Slot]
     size: int
+    trained: int
 
     @classmethod
     def of(cls, module: nn.Module) -> "Layout":
-        """The layout of a module's parameters."""
+        """The layout of a module's parameters and of the buffers that belong to its state."""
+        parameters = dict(module.named_parameters())
+        values = parameters | {
+            name: value
+            for name, value in module.state_dict().items()
+            if name not in parameters and value.is_floating_point()
+        }
         slots, start = {}, 0
-        for name, parameter in module.named_parameters():
-            shape = tuple(parameter.shape)
+        for name, value in values.items():
+            shape = tuple(value.shape)
             slots[name] = Slot(start, start + prod(shape), shape)
             start += prod(shape)
-        return cls(slots, start)
+        return cls(slots, start, sum(value.numel() for value in parameters.values()))
+
+    @property
+    def parameters(self) -> dict[str, Slot]:
+        """The slots of what is trained."""
+        return {name: slot for name, slot in self.slots.items() if slot.stop <= self.trained}
 
     def split(self, theta: Tensor) -> dict[str, Tensor]:
-        """Views of rows (..., P) as parameters: name -> (..., *shape)."""
-        lead = theta.shape[:-1]
+        """Views of rows (..., P), or of their trained columns alone, as parameters: name -> (..., *shape)."""
+        lead, size = theta.shape[:-1], theta.shape[-1]
+        slots = {name: slot for name, slot in self.slots.items() if slot.stop <= size}
         # One split, not a slice for each: its gradient is one concatenation, a slice's is a whole row of zeros.
-        parts = theta.split([slot.stop - slot.start for slot in self.slots.values()], dim=-1)
+        parts = theta.split([slot.stop - slot.start for slot in slots.values()], dim=-1)
         return {
-            name: part.reshape(*lead, *slot.shape)
-            for (name, slot), part in zip(self.slots.items(), parts, strict=True)
+            name: part.reshape(*lead, *slot.shape) for (name, slot), part in zip(slots.items(), parts, strict=True)
         }
 
     def join(self, parameters: Mapping[str, Tensor]) -> Tensor:

@@ -1,6 +1,5 @@
 """What a run is, as numbers only: the recipe of a fleet, and of each of its networks. Imports no torch."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,21 +35,50 @@ class Network:
     """What distinguishes one row of a fleet.
 
     seed: initialisation, data order and noise. order: 0 is the seed's own data order, k its k-th independent
-    one. lr: peak learning rate.
+    one. lr: peak learning rate. parent: the row, in the parent run's fleet, that a branch begins at.
     """
 
     seed: int
     lr: float
     order: int = 0
     perturbation: Perturbation | None = None
+    parent: int | None = None
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Where a run begins that goes on from another run's networks.
+
+    parent: digest of that run's recipe. at: updates that the parent's networks had taken; schedule and data order
+    go on from there. memory: whether the optimizer's memory comes along (the parent must have kept it).
+    """
+
+    parent: str
+    at: int
+    memory: bool = False
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is recorded after each of `at` updates: a probe of engine/probes.py.
+
+    examples: it sees so many of the training set, the first ones, or all of it.
+    """
+
+    name: str
+    at: tuple[int, ...]
+    examples: int | None = None
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that the bits of a run depend on, apart from code and libraries.
 
-    steps, checkpoints: updates. chunk: networks computed together (part of the recipe: another grouping may
-    round differently). lazy: alpha of the kernel regime, or None. threads: of the process that trains.
+    steps, checkpoints, memory: updates; at the last two, rows and the optimizer's memory are kept. chunk: networks
+    computed together (part of the recipe: another grouping may round differently). lazy: alpha of the kernel
+    regime, or None. frozen: patterns of names of parameters that stay as they begin. augment: what is done to
+    images while training (engine/augment.py). precision: of products while training, float32 or bfloat16. threads:
+    of the process that trains.
     """
 
     data: str
@@ -64,6 +92,12 @@ class Recipe:
     checkpoints: tuple[int, ...]
     loss: str = "cross_entropy"
     lazy: float | None = None
+    branch: Branch | None = None
+    memory: tuple[int, ...] = ()
+    frozen: tuple[str, ...] = ()
+    augment: Mapping[str, Any] = field(default_factory=dict)
+    probes: tuple[Probe, ...] = ()
+    precision: str = "float32"
     threads: int = 1
 
     @property
@@ -79,15 +113,3 @@ class Recipe:
     def digest(self) -> str:
         """SHA-256 of the canonical form."""
         return digest(self.canonical())
-
-    @classmethod
-    def parse(cls, text: str) -> "Recipe":
-        """The recipe whose canonical form is `text`."""
-        plain = json.loads(text)
-        for part in ("model", "optimizer", "schedule"):
-            plain[part] = Named(**plain[part])
-        networks = []
-        for row in plain["networks"]:
-            kick = row["perturbation"]
-            networks.append(Network(**{**row, "perturbation": Perturbation(**kick) if kick else None}))
-        return cls(**{**plain, "networks": tuple(networks), "checkpoints": tuple(plain["checkpoints"])})

@@ -1,20 +1,25 @@
 """Training a chunk of a fleet: all its rows take each step together, and no row knows of the others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib import import_module
 from types import ModuleType
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from isthmus.data.prepared import DataSet
-from isthmus.engine import perturb
+from isthmus.engine import augment, perturb, probes
 from isthmus.engine.architecture import Architecture
 from isthmus.engine.batches import Batches
+from isthmus.engine.dropout import keep
 from isthmus.engine.losses import per_example
 from isthmus.engine.recipe import Network, Recipe
 from isthmus.engine.schedules import factors
+from isthmus.engine.start import Start
+from isthmus.engine.statistics import refreshed
 from isthmus.errors import UserError
 
 
@@ -22,13 +27,19 @@ from isthmus.errors import UserError
 class State:
     """All that a run needs to go on: the step it stands before, and tensors by name.
 
-    theta (R, P); optimizer/<name>; step/<n>/theta for the checkpoints passed; probe/loss (R, steps), the batch
-    loss of each update; probe/diverged_at (R,), the first update with a loss that is not finite, or -1;
-    probe/changed (R,), how many scalars a perturbation really moved.
+    theta (R, P); optimizer/<name>; step/<n>/theta for the checkpoints passed, step/<n>/optimizer/<name> where
+    memory is kept; probe/loss (R, steps), the batch loss of each update; probe/diverged_at (R,), the first update
+    with a loss that is not finite, or -1; probe/changed (R,), how many scalars a perturbation really moved; and
+    probe/<name>/<n> for the recipe's probes.
     """
 
     step: int
     tensors: dict[str, Tensor]
+
+    def memory(self) -> dict[str, Tensor]:
+        """The optimizer's tensors by their own names."""
+        prefix = "optimizer/"
+        return {name[len(prefix) :]: value for name, value in self.tensors.items() if name.startswith(prefix)}
 
 
 def optimizer_of(recipe: Recipe) -> ModuleType:
@@ -42,44 +53,47 @@ def optimizer_of(recipe: Recipe) -> ModuleType:
 
 
 class Trainer:
-    """Takes the networks of one chunk from their initialisation to the recipe's last step."""
+    """Takes the networks of one chunk from where they begin to the recipe's last step."""
 
-    def __init__(self, recipe: Recipe, networks: Sequence[Network], data: DataSet) -> None:
-        self.recipe, self.networks = recipe, networks
-        self.x, self.y = data.inputs["train"], data.labels["train"]
+    def __init__(
+        self,
+        recipe: Recipe,
+        networks: Sequence[Network],
+        data: DataSet,
+        start: Start | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.recipe, self.networks, self.device = recipe, networks, torch.device(device)
+        self.x, self.y = (part["train"].to(self.device) for part in (data.inputs, data.labels))
         self.architecture = Architecture.of(recipe, data.shape, data.classes)
+        self.trained = slice(self.architecture.layout.trained)
         self.optimizer = optimizer_of(recipe)
         self.batches = Batches(networks, len(self.x), recipe.batch)
-        self.anchor = self.architecture.initial([network.seed for network in networks])
+        self.anchor = self.architecture.initial([network.seed for network in networks]).to(self.device)
+        self.begin = start or Start()
+        self.held = _held(self.architecture, self.anchor, recipe.frozen, self.begin.mask)
         self.blocks = _blocks(self.architecture, len(networks), recipe.batch)
         self.factors = factors(recipe.schedule.name, recipe.schedule.settings, recipe.steps)
         # The kernel regime multiplies the output by alpha, hence the gradient: alpha^2 in the rate undoes both.
         shrink = 1.0 if recipe.lazy is None else recipe.lazy**-2
-        self.rate = torch.tensor([[network.lr * shrink] for network in networks], dtype=torch.float32)
-
-    def _gradient(self, theta: Tensor, anchor: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradients (R, P) and batch losses (R,) of rows on each one's own batch.
-
-        A row's loss depends on that row alone, so the gradient of the sum of all losses holds everyone's. This is
-        plain autograd: torch.func.grad gives the same, and imports the compiler (1.2 s a process) to do so.
-        """
-        theta = theta.detach().requires_grad_()
-        losses = per_example(self.recipe.loss, self.architecture.logits(theta, x, anchor), y).mean(-1)
-        (gradient,) = torch.autograd.grad(losses.sum(), theta)
-        return gradient, losses.detach()
+        self.rate = torch.tensor([[network.lr * shrink] for network in networks], device=self.device)
 
     def start(self) -> State:
         """The state before the first update."""
-        rows = len(self.networks)
-        optimizer = self.optimizer.init(self.anchor, self.recipe.optimizer.settings)
+        rows, begin = len(self.networks), self.begin
+        theta = (self.anchor if begin.theta is None else begin.theta.to(self.device)).clone()
+        if begin.mask is not None:
+            theta[~begin.mask.to(self.device)] = 0.0
+        memory = self.optimizer.init(theta[:, self.trained], self.recipe.optimizer.settings)
+        memory |= {name: value.to(self.device, copy=True) for name, value in begin.memory.items()}
         return State(
-            0,
+            begin.step,
             {
-                "theta": self.anchor.clone(),
+                "theta": theta,
                 "probe/loss": torch.full((rows, self.recipe.steps), float("nan")),
                 "probe/diverged_at": torch.full((rows,), -1),
                 "probe/changed": torch.zeros(rows, dtype=torch.int64),
-                **{f"optimizer/{name}": value for name, value in optimizer.items()},
+                **{f"optimizer/{name}": value for name, value in memory.items()},
             },
         )
 
@@ -94,35 +108,114 @@ class Trainer:
         return state
 
     def _arrive(self, state: State) -> None:
-        """At a step: kick the networks whose turn it is, then keep a checkpoint if one is asked for here."""
+        """At a step: kick the networks whose turn it is, then keep and record what is asked for here."""
+        step, recipe, tensors = state.step, self.recipe, state.tensors
         for row, network in enumerate(self.networks):
-            if network.perturbation is not None and network.perturbation.at == state.step:
+            if network.perturbation is not None and network.perturbation.at == step:
                 self._kick(state, row, network)
-        if state.step in self.recipe.checkpoints:
-            state.tensors[f"step/{state.step}/theta"] = state.tensors["theta"].clone()
+        wanted = [probe for probe in recipe.probes if step in probe.at]
+        if not wanted and step not in recipe.checkpoints:
+            return
+        theta = self._with_statistics(tensors["theta"])
+        if step in recipe.checkpoints:
+            tensors[f"step/{step}/theta"] = theta
+        if step in recipe.memory:
+            tensors |= {f"step/{step}/optimizer/{name}": value.clone() for name, value in state.memory().items()}
+        anchor = None if recipe.lazy is None else self.anchor
+        for probe in wanted:
+            x, y = self.x[: probe.examples], self.y[: probe.examples]
+            found = probes.take(probe.name, probes.View(self.architecture, theta, x, y, recipe.loss, anchor))
+            tensors |= {f"probe/{name}/{step}": value for name, value in found.items()}
+
+    def _with_statistics(self, theta: Tensor) -> Tensor:
+        """A copy of the rows with BatchNorm's statistics of the training set, where there are any."""
+        parts = [refreshed(self.architecture, theta[rows], self.x, self.recipe.batch) for rows in self.blocks]
+        return torch.cat(parts)
 
     def _kick(self, state: State, row: int, network: Network) -> None:
         theta, only = state.tensors["theta"], slice(row, row + 1)
 
         def batch_gradient(rng: torch.Generator) -> Tensor:
-            chosen = torch.from_numpy(rng.permutation(len(self.x))[: self.recipe.batch]).unsqueeze(0)
-            return self._gradient(theta[only], self.anchor[only], self.x[chosen], self.y[chosen])[0][0]
+            chosen = (
+                torch.from_numpy(rng.permutation(len(self.x))[: self.recipe.batch]).unsqueeze(0).to(self.device)
+            )
+            gradient = self._gradient(theta[only], self.anchor[only], self.x[chosen], self.y[chosen], {})[0][0]
+            return functional.pad(gradient.cpu(), (0, theta.shape[1] - len(gradient)))
 
-        moved = (theta[row].double() + perturb.kick(self.architecture, network, batch_gradient)).float()
+        moved = (theta[row].cpu().double() + perturb.kick(self.architecture, network, batch_gradient)).float()
+        moved = moved.to(self.device)
+        if self.held is not None:
+            moved[self.trained][self.held[row]] = theta[row, self.trained][self.held[row]]
         state.tensors["probe/changed"][row] = (moved != theta[row]).sum()
         theta[row] = moved
 
     def _update(self, state: State) -> None:
-        step, tensors, settings = state.step, state.tensors, self.recipe.optimizer.settings
-        memory = [name for name in tensors if name.startswith("optimizer/")]
+        """One update of every row, block by block: its batch, its gradient, its optimizer's step."""
+        step, tensors, memory = state.step, state.tensors, state.memory()
         chosen, rate, loss = self.batches.at(step), self.rate * self.factors[step], tensors["probe/loss"]
         for rows in self.blocks:
-            theta, x, y = tensors["theta"][rows], self.x[chosen[rows]], self.y[chosen[rows]]
-            gradient, loss[rows, step] = self._gradient(theta, self.anchor[rows], x, y)
-            inner = {name.removeprefix("optimizer/"): tensors[name][rows] for name in memory}
-            self.optimizer.update(theta, gradient, inner, rate[rows], step, settings)
+            x, y, kept = self._batch(rows, chosen[rows].to(self.device), step)
+            theta, anchor = tensors["theta"][rows, self.trained], self.anchor[rows]
+            gradient, loss[rows, step] = self._gradient(theta, anchor, x, y, kept)
+            inner = {name: value[rows] for name, value in memory.items()}
+            self._move(theta, gradient, inner, rate[rows], step, rows)
         diverged = tensors["probe/diverged_at"]
         diverged[(diverged < 0) & ~loss[:, step].isfinite()] = step
+
+    def _batch(self, rows: slice, chosen: Tensor, step: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """These rows' inputs (R, N, *shape), augmented, labels (R, N), and what dropout leaves, at this update."""
+        networks, batch = self.networks[rows], self.recipe.batch
+        x, y = self.x[chosen], self.y[chosen]
+        if self.recipe.augment:
+            drawn = augment.draws(self.recipe.augment, networks, step, batch)
+            x = augment.augment(x, {name: value.to(x.device) for name, value in drawn.items()})
+        kept = keep(self.architecture.dropouts, networks, step, batch)
+        return x, y, {name: value.to(x.device) for name, value in kept.items()}
+
+    def _gradient(
+        self, theta: Tensor, anchor: Tensor, x: Tensor, y: Tensor, kept: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Gradients (R, trained columns) and batch losses (R,) of rows on each one's own batch.
+
+        A row's loss depends on that row alone, so the gradient of the sum of all losses holds everyone's. This is
+        plain autograd: torch.func.grad gives the same, and imports the compiler (1.2 s a process) to do so.
+        """
+        theta = theta[:, self.trained].detach().requires_grad_()
+        low = self.recipe.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
+            logits = self.architecture.logits(theta, x, anchor[:, self.trained], kept, training=True)
+        losses = per_example(self.recipe.loss, logits.float(), y).mean(-1)
+        (gradient,) = torch.autograd.grad(losses.sum(), theta)
+        return gradient, losses.detach()
+
+    def _move(
+        self, theta: Tensor, gradient: Tensor, memory: dict[str, Tensor], rate: Tensor, step: int, rows: slice
+    ) -> None:
+        """The optimizer's step, in place; scalars that are pruned or frozen keep their bits."""
+        if self.held is None:
+            self.optimizer.update(theta, gradient, memory, rate, step, self.recipe.optimizer.settings)
+            return
+        held = self.held[rows]
+        values = theta[held]
+        self.optimizer.update(
+            theta, gradient.masked_fill(held, 0.0), memory, rate, step, self.recipe.optimizer.settings
+        )
+        theta[held] = values
+
+
+def _held(architecture: Architecture, theta: Tensor, frozen: Sequence[str], mask: Tensor | None) -> Tensor | None:
+    """Which trained scalars (R, trained columns) of these rows stay as they begin, or None where all are free."""
+    names = architecture.layout.parameters
+    for pattern in frozen:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise UserError(f"study.yaml, frozen: wanted names among {', '.join(names)}, found {pattern!r}")
+    if mask is None and not frozen:
+        return None
+    held = torch.zeros_like(theta, dtype=torch.bool) if mask is None else ~mask.to(theta.device)
+    for name, slot in names.items():
+        if any(fnmatchcase(name, pattern) for pattern in frozen):
+            held[:, slot.start : slot.stop] = True
+    return held[:, : architecture.layout.trained]
 
 
 # Floats of parameters, or of the widest layer's activations, in one block of rows: 4 MB.
@@ -131,6 +224,5 @@ _BLOCK = 1 << 20
 
 def _blocks(architecture: Architecture, rows: int, batch: int) -> list[slice]:
     """Rows that take a step together, so that a core's cache holds them; follows from shapes alone."""
-    widest = max(max(slot.shape) for slot in architecture.layout.slots.values())
-    size = max(1, _BLOCK // max(architecture.layout.size, widest * batch))
+    size = max(1, _BLOCK // max(architecture.layout.size, architecture.widest * batch))
     return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from isthmus.models.initialise import draw
+from isthmus.models.layers import Dropout, Linear
 
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "identity": lambda x: x}
 
@@ -16,43 +17,35 @@ ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "identity": lambda x: x}
 class MLP(nn.Module):
     """Linear layers `layers.0` ... `layers.L`; the last one, the head, has no activation."""
 
-    def __init__(self, features: int, widths: list[int], classes: int, activation: str) -> None:
+    on_rows = True
+
+    def __init__(
+        self, shape: tuple[int, ...], widths: list[int], classes: int, activation: str, dropout: float
+    ) -> None:
         super().__init__()
-        sizes = [features, *widths, classes]
-        # Empty, not initialised: the parameters' values always come from a row.
-        self.layers = nn.ModuleList(nn.utils.skip_init(nn.Linear, a, b) for a, b in pairwise(sizes))
+        sizes = [int(np.prod(shape)), *widths, classes]
+        self.layers = nn.ModuleList(Linear(a, b) for a, b in pairwise(sizes))
+        self.dropouts = nn.ModuleList(Dropout(dropout) for _ in widths) if dropout else None
         self.activation = ACTIVATIONS[activation]
+        self.axes = len(shape)
 
     def forward(self, x: Tensor, activations: bool = False) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
-        """Logits (N, classes) of inputs (N, *shape); with `activations`, also group -> (N, width) after the
-        activation function, for every hidden layer."""
+        """Logits (..., N, classes) of inputs (..., N, *shape); with `activations`, also group -> (..., N, width) after
+        the activation function, for every hidden layer."""
         hidden = {}
-        x = x.flatten(1)
+        x = x.flatten(-self.axes)
         for level, layer in enumerate(self.layers[:-1]):
             x = self.activation(layer(x))
             hidden[f"h{level}"] = x
+            if self.dropouts is not None:
+                x = self.dropouts[level](x)
         logits = self.layers[-1](x)
         return (logits, hidden) if activations else logits
 
 
-def stacked(module: MLP, parameters: Mapping[str, Tensor], x: Tensor) -> Tensor:
-    """Logits (R, N, classes) of R networks at once on inputs (R, N, *shape), from parameters name -> (R, *shape).
-
-    The same as `forward` under vmap, in fewer passes over memory: the bias goes into the product.
-    """
-    *hidden, head = [
-        (parameters[f"layers.{level}.bias"].unsqueeze(1), parameters[f"layers.{level}.weight"].mT)
-        for level in range(len(module.layers))
-    ]
-    x = x.flatten(2)
-    for bias, weight in hidden:
-        x = module.activation(torch.baddbmm(bias, x, weight))
-    return torch.baddbmm(head[0], x, head[1])
-
-
 def build(settings: Mapping[str, Any], shape: tuple[int, ...], classes: int) -> MLP:
-    """The module for inputs of this shape; settings: widths, activation, init."""
-    return MLP(int(np.prod(shape)), list(settings["widths"]), classes, settings["activation"])
+    """The module for inputs of this shape; settings: widths, activation, init, dropout."""
+    return MLP(shape, list(settings["widths"]), classes, settings["activation"], settings.get("dropout", 0.0))
 
 
 def initialise(module: MLP, settings: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Tensor]:

@@ -1,7 +1,6 @@
 """measure: fleets -> one tidy table."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,19 +8,8 @@ from typing import Any
 import torch
 
 from isthmus import store
-from isthmus.data import prepared
 from isthmus.engine.checkpoints import Counter
-from isthmus.engine.fleet import Fleet
-from isthmus.engine.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a run's fleet lies: its recipe, its chunk files, its prepared data."""
-
-    recipe: Recipe
-    chunks: Sequence[Path]
-    data: Path
+from isthmus.engine.fleet import Source
 
 
 def measure(
@@ -34,5 +22,5 @@ def measure(
     # One thread: measurements run side by side, and sums in another order are other bits.
     torch.set_num_threads(1)
     function = getattr(import_module(f"isthmus.papers.{slug}.measure"), table)
-    fleets = {name: Fleet.load(run.chunks, run.recipe, prepared.load(run.data)) for name, run in runs.items()}
+    fleets = {name: run.load() for name, run in runs.items()}
     store.write_table(out, function(fleets, settings, progress))
