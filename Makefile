@@ -10,7 +10,7 @@ REPORT := results/$(SCALE)/report.html
 BUILT = $(wildcard results/$(SCALE)/*/provenance.json)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: atlas report test lint sync readme lock
+.PHONY: atlas report test torture bench lint sync readme lock
 
 atlas: $(READY)
 	snakemake --cores $(CORES) --config scale=$(SCALE)
@@ -25,6 +25,14 @@ $(REPORT): $(BUILT)
 
 test: $(READY)
 	python -m pytest
+
+# `kill -9` of 50 training jobs at random moments, each called again: a line for each, and whether the bits are the same.
+torture: $(READY)
+	python tests/kills.py 50
+
+# A quarter of an hour on a machine that does nothing else: see benchmarks/README.md.
+bench: $(READY)
+	python -m isthmus.bench
 
 lint: $(READY)
 	ruff check .

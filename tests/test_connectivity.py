@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import data, mlp, rows
+from networks import data, mlp, plain, rows
 from torch.nn.functional import cross_entropy
 
 from isthmus.connectivity import barrier as module
@@ -50,7 +50,7 @@ def test_the_line_equals_a_loop_over_networks(monkeypatch, block):
     assert line.alphas.tolist() == [0, 0.25, 0.5, 0.75, 1]
     for k in range(3):
         for t, alpha in enumerate(line.alphas.tolist()):
-            logits = architecture.mapped(((1 - alpha) * a[k] + alpha * b[k])[None], x[None])[0]
+            logits = plain(architecture, (1 - alpha) * a[k] + alpha * b[k], x)
             assert line.losses[k, t].item() == pytest.approx(cross_entropy(logits, y).item(), abs=1e-5)
             assert line.errors[k, t].item() == pytest.approx((logits.argmax(1) != y).double().mean().item())
 

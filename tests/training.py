@@ -4,11 +4,17 @@ Adding one of them is one line of SETTINGS; the tests of the engine then hold fo
 """
 
 from dataclasses import replace
+from math import prod
+from pathlib import Path
 
 import torch
 
 from isthmus.data.prepared import DataSet
-from isthmus.engine.recipe import Named, Network, Perturbation, Recipe
+from isthmus.engine.checkpoints import train_chunk
+from isthmus.engine.fleet import Fleet
+from isthmus.engine.probes import PROBES
+from isthmus.engine.recipe import Named, Network, Perturbation, Probe, Recipe
+from isthmus.engine.start import branched
 from isthmus.engine.train import State, Trainer
 
 STEPS = 12
@@ -26,8 +32,8 @@ NETWORKS = (
 )
 
 
-def mlp(*widths: int, activation: str = "relu", init: str = "he") -> Named:
-    return Named("mlp", {"widths": widths, "activation": activation, "init": init})
+def mlp(*widths: int, **settings) -> Named:
+    return Named("mlp", {"widths": widths, "activation": "relu", "init": "he", **settings})
 
 
 STANDARD = Recipe(
@@ -60,8 +66,22 @@ SETTINGS = {
     "tanh": {"model": mlp(7, 5, activation="tanh")},
     "no hidden layer": {"model": mlp()},
     "one unit": {"model": mlp(1)},
+    "gelu": {"model": mlp(7, 5, activation="gelu")},
     "LeCun's start": {"model": mlp(7, 5, init="lecun")},
+    "PyTorch's start": {"model": mlp(7, 5, init="pytorch")},
+    "orthogonal start": {"model": mlp(7, 5, init="orthogonal")},
+    "recurrent": {"model": Named("rnn", {"widths": (5,), "cell": "tanh", "init": "pytorch"})},
+    "lstm": {"model": Named("rnn", {"widths": (4,), "cell": "lstm", "init": "pytorch"})},
     "one example a batch": {"batch": 1},
+    "frozen": {"frozen": ("layers.0.*", "*.bias")},
+    "dropout": {"model": mlp(7, 5, dropout=0.4)},
+    "kernel regime, dropout": {"model": mlp(7, 5, dropout=0.4), "lazy": 100.0},
+    "bfloat16": {"precision": "bfloat16"},
+    "memory and probes": {
+        "optimizer": Named("adam"),
+        "memory": (0, 5),
+        "probes": tuple(Probe(name, (0, 5, STEPS), 9) for name in PROBES),
+    },
 }
 
 
@@ -79,6 +99,12 @@ def dataset(examples: int = 40, features: int = 6, classes: int = 3, seed: int =
     return DataSet("toy/all/raw", inputs, labels, classes, (features,), (0.0,), (1.0,), f"checksum {seed}")
 
 
+def images(shape: tuple[int, ...] = (2, 5, 7), examples: int = 40) -> DataSet:
+    """As `dataset`, of images."""
+    data = dataset(examples, prod(shape))
+    return replace(data, inputs={part: x.unflatten(1, shape) for part, x in data.inputs.items()}, shape=shape)
+
+
 def trained(run: Recipe, data: DataSet, networks: tuple[Network, ...] | None = None) -> State:
     """The state after the last update of these networks, trained together."""
     trainer = Trainer(run, run.networks if networks is None else networks, data)
@@ -88,6 +114,15 @@ def trained(run: Recipe, data: DataSet, networks: tuple[Network, ...] | None = N
 def row_of(run: Recipe, data: DataSet, network: Network) -> torch.Tensor:
     """The row (P,) that one network ends at."""
     return trained(run, data, (network,)).tensors["theta"][0]
+
+
+def fleet(run: Recipe, data: DataSet, folder: Path, parent: Fleet | None = None) -> Fleet:
+    """The recipe's fleet, trained into files of a folder and read back. parent: the fleet that it branches from."""
+    paths = [folder / f"{run.digest()}-{index}.safetensors" for index in range(len(run.chunks))]
+    for index, path in enumerate(paths):
+        start = None if parent is None else branched(run, run.chunks[index], parent)
+        train_chunk(run, index, data, path, path.with_suffix(".save"), "code", Steps(), start)
+    return Fleet.load(paths, run, data)
 
 
 class KilledError(Exception):

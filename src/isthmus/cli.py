@@ -5,6 +5,7 @@ Heavy modules (torch, pandas, matplotlib) are imported by the subcommands that n
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,10 +14,15 @@ from typing import Any, NoReturn
 
 from isthmus import paths
 from isthmus.errors import UserError
+from isthmus.stopping import StoppedError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0, 1 for findings of a check, 2 for a fault in what was given."""
+    """Run the command; returns the exit code.
+
+    0; 1 for findings of a check; 2 for a fault in what was given; 75 (EX_TEMPFAIL) for training that a SIGTERM
+    stopped, and that goes on when called again; 130 for Ctrl-C.
+    """
     try:
         options = vars(_parser().parse_args(arguments))
         command = options.pop("command")
@@ -27,6 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"isthmus: {error}", file=sys.stderr)
         return 2
+    except StoppedError as stopped:
+        print(f"isthmus: {stopped}", file=sys.stderr)
+        return stopped.code
+    except KeyboardInterrupt:
+        print("isthmus: stopped by Ctrl-C", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         # The reader (head, less) has seen enough; the interpreter must not try to flush to it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -50,6 +62,16 @@ def _mapping(text: str) -> dict[str, str]:
     return value
 
 
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"wanted seconds, 0 or more, found {text!r}")
+    return value
+
+
 # What may stand behind a subcommand.
 _WORDS: dict[str, dict[str, Any]] = {
     "key": {"help": "<set>/<split>/<scaling>, as data/register.yaml names them"},
@@ -67,6 +89,12 @@ _WORDS: dict[str, dict[str, Any]] = {
         "default": "cpu",
         "help": "where networks are computed (default: cpu)",
     },
+    "--save-every": {
+        "type": _seconds,
+        "default": 20.0,
+        "metavar": "SECONDS",
+        "help": "time between two saves of the state, from which a killed job goes on (default: 20)",
+    },
     "--stale": {"action": "store_true", "help": "only what is out of step with the checkout, not passing controls"},
     "--check": {"action": "store_true", "help": "write nothing; exit with 1 if a file is out of step"},
 }
@@ -74,7 +102,7 @@ _WORDS: dict[str, dict[str, Any]] = {
 # Subcommand -> what it is for, and its words. The jobs of a build come first.
 _COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("prepare a data set", "key --places"),
-    "train": ("train one chunk of a run's fleet", "room run chunk --scale --device"),
+    "train": ("train one chunk of a run's fleet", "room run chunk --scale --device --save-every"),
     "measure": ("measure one table from the fleets of its runs", "room table --scale"),
     "judge": ("judge a room's claims by its tables", "room --scale --places"),
     "draw": ("draw one figure from its table", "room figure --scale"),

@@ -14,6 +14,7 @@ from isthmus import paths, records, rooms, roots
 from isthmus.data import register
 from isthmus.errors import UserError
 from isthmus.progress import Progress
+from isthmus.stopping import Requests
 
 if TYPE_CHECKING:
     from isthmus.engine.fleet import Source
@@ -31,8 +32,11 @@ def data(key: str, places: Mapping[str, str]) -> None:
     records.note(out)
 
 
-def train(room: str, scale: str, run: str, chunk: int, device: str) -> None:
-    """Train one chunk of a run's fleet. device: where, cpu or cuda."""
+def train(room: str, scale: str, run: str, chunk: int, device: str, save_every: float) -> None:
+    """Train one chunk of a run's fleet. device: where, cpu or cuda. save_every: seconds between saves of the state.
+
+    A request to stop (StoppedError) leaves a save, and so does what cannot be written at the end (UserError).
+    """
     home = rooms.load(room, scale)
     chosen = _named(home.runs, run, "run", home)
     recipe = chosen.recipe
@@ -43,11 +47,21 @@ def train(room: str, scale: str, run: str, chunk: int, device: str) -> None:
 
     from isthmus.verbs import train as verb
 
-    with _clocked(), Progress(recipe.steps, "steps", f"{home.name} {run} chunk {chunk}") as progress:
+    label = f"{home.name} {run} chunk {chunk}"
+    with Requests() as requests, _clocked(), Progress(recipe.steps, "steps", label) as progress:
         parent = None if chosen.parent is None else _source(chosen.parent)
         data, code = paths.prepared(recipe.data), roots.train(recipe)
-        verb.train(recipe, chunk, data, out, save, code, progress, parent, device)
+        try:
+            verb.train(recipe, chunk, data, out, save, code, progress, parent, device, requests, save_every)
+        except MemoryError as error:
+            lower = f"lower it from {recipe.chunk}"
+            more = f"raise scales.{scale}.resources.mem_mb from {home.resources['mem_mb']} where that is the limit"
+            raise UserError(
+                f"{home.source}: runs.{run}.chunk: wanted {error}, found too little; {lower}, or {more}"
+            ) from error
     records.note(out)
+    # Not before: a job that fails after its chunk is written has it deleted by Snakemake.
+    save.unlink(missing_ok=True)
 
 
 def measure(room: str, scale: str, table: str) -> None:

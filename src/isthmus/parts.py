@@ -1,24 +1,114 @@
 """The named parts of a recipe (model, optimizer, schedule) and the settings that each takes. Imports no torch."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from isthmus.typed import OneOf, Spec
+
+Activation = Literal["relu", "tanh", "identity", "gelu", "sigmoid", "elu", "silu", "leaky_relu", "softplus"]
+Init = Literal["he", "lecun", "pytorch", "orthogonal"]
+Norm = Literal["batch", "layer", "none"]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 
 
 class Mlp(Spec):
     """A multilayer perceptron."""
 
     widths: tuple[PositiveInt, ...]
-    activation: Literal["relu", "tanh", "identity"] = "relu"
-    init: Literal["he", "lecun"] = "he"
+    activation: Activation = "relu"
+    dropout: Dropout = Field(0.0, description="of each hidden layer's units")
+    init: Init = "he"
+
+
+class Cnn(Spec):
+    """Convolutions of 3x3, an image's size kept but for pools, then linear layers."""
+
+    channels: Widths
+    activation: Activation = "relu"
+    norm: Norm = Field("none", description="layer: over the channels of each pixel")
+    pool: Literal["max", "mean", "none"] = Field("max", description="halves the image after each convolution")
+    head: Literal["global", "flat"] = Field(
+        "global", description="what the linear layers see: pixels' mean, or all"
+    )
+    dense: tuple[PositiveInt, ...] = Field((), description="widths of linear layers before the head")
+    dropout: Dropout = Field(0.0, description="of what each linear layer sees")
+    init: Init = "he"
+
+
+class Vgg(Spec):
+    """A VGG for small images."""
+
+    depth: Literal[11, 13, 16, 19] = 16
+    width: PositiveInt = Field(
+        64, description="channels of the first stage; the others have 2, 4, 8, 8 times as many"
+    )
+    activation: Activation = "relu"
+    norm: Norm = Field("batch", description="layer: over the channels of each pixel")
+    dense: tuple[PositiveInt, ...] = Field((), description="widths of linear layers before the head")
+    dropout: Dropout = Field(0.0, description="of what each linear layer sees")
+    init: Init = "he"
+
+
+class Resnet(Spec):
+    """A ResNet for small images, of three stages."""
+
+    depth: int = Field(20, ge=8, description="6 n + 2 for n blocks a stage: 8, 14, 20, 32, 44, 56, 110")
+    width: PositiveInt = Field(16, description="channels of the first stage; the others have 2 and 4 times as many")
+    activation: Activation = "relu"
+    norm: Norm = Field("batch", description="layer: over the channels of each pixel")
+    init: Init = "he"
+
+    @field_validator("depth")
+    @classmethod
+    def _whole_blocks(cls, depth: int) -> int:
+        if depth % 6 != 2:
+            raise ValueError("wanted 6 n + 2, such as 8, 14 or 20")
+        return depth
+
+
+class Vit(Spec):
+    """A vision transformer."""
+
+    patch: PositiveInt = Field(4, description="pixels of a side; must divide the image's")
+    width: PositiveInt = 64
+    depth: PositiveInt = 4
+    heads: PositiveInt = Field(4, description="must divide the width")
+    mlp_ratio: float = Field(4.0, ge=1, description="hidden units of a block for each unit of the width")
+    activation: Activation = "gelu"
+    pool: Literal["token", "mean"] = Field("token", description="what the head sees: the class token, or the mean")
+    dropout: Dropout = Field(0.0, description="of what is added to the stream")
+    init: Init = "lecun"
+
+
+class Rnn(Spec):
+    """A recurrent network; it reads images row by row, flat inputs value by value."""
+
+    widths: Widths
+    cell: Literal["tanh", "relu", "lstm"] = "tanh"
+    init: Init = "pytorch"
+
+
+class Torchvision(Spec):
+    """A classifier of torchvision's, such as resnet18; it sees images of one channel as three equal ones."""
+
+    name: str
+    init: Literal["own", "he", "lecun", "pytorch", "orthogonal"] = Field(
+        "own", description="own: as torchvision does"
+    )
 
 
 class Model(OneOf):
     """The model of a run."""
 
     mlp: Mlp | None = None
+    cnn: Cnn | None = None
+    vgg: Vgg | None = None
+    resnet: Resnet | None = None
+    vit: Vit | None = None
+    rnn: Rnn | None = None
+    torchvision: Torchvision | None = None
 
 
 class Sgd(Spec):

@@ -23,7 +23,11 @@ _VARIANT = re.compile(r"^[a-z][a-z0-9_]*@[a-z0-9][a-z0-9_-]*$")
 
 @dataclass(frozen=True)
 class Run:
-    """A fleet that a room reads. owner: the room, at this scale, whose results hold it. parent: what it branches from."""
+    """A fleet that a room reads.
+
+    owner: the room, at this scale, whose results hold it. parent: the run that it branches from, of this room or,
+    where it is borrowed, of its lender's.
+    """
 
     name: str
     owner: str
@@ -86,7 +90,13 @@ class Room:
         """Its runs, borrowed ones included."""
         return {name: self._run(name, spec) for name, spec in self.study.runs.items()}
 
-    def _run(self, name: str, spec: specs.Run | specs.Borrowed) -> Run:
+    def _run(self, name: str, spec: specs.Run | specs.Borrowed, below: tuple[str, ...] = ()) -> Run:
+        """The run. below: the runs that led here, for papers may borrow from each other in a circle."""
+        here = f"{self.name}/{name}"
+        if here in below:
+            lineage = " of ".join((*below, here))
+            raise UserError(f"{self.source}: runs.{name}: wanted no run as its own ancestor, found {lineage}")
+        below = (*below, here)
         if isinstance(spec, specs.Borrowed):
             owner, owner_name = spec.source.split("/")
             lender = load(owner, self.scale)
@@ -94,23 +104,22 @@ class Room:
             if owner_name not in own:
                 wanted = f"wanted a run that {owner} trains itself ({', '.join(own) or 'it has none'})"
                 raise UserError(f"{self.source}: runs.{name}.from: {wanted}, found {owner_name!r}")
-            return lender._run(owner_name, own[owner_name])
-        parent = None if spec.branch is None else self._parent(name, spec.branch.run)
+            return lender._run(owner_name, own[owner_name], below)
+        parent = None if spec.branch is None else self._parent(name, spec.branch.run, below)
         try:
-            recipe = spec.recipe(None if parent is None else parent.recipe)
+            recipe = spec.recipe(parent and parent.recipe)
             return Run(name, self.name, name, self.scale, recipe, parent)
         except (ValueError, UserError) as error:
             raise UserError(f"{self.source}: runs.{name}: {error}") from error
 
-    def _parent(self, name: str, wanted: str) -> Run:
-        """The run that a branch begins at. It stands above it in the study, so that no run is its own ancestor."""
-        above = list(self.study.runs)[: list(self.study.runs).index(name)]
+    def _parent(self, name: str, wanted: str, below: tuple[str, ...]) -> Run:
+        """The run that a branch begins at: one above it in the study, this room's own or a borrowed one."""
+        names = list(self.study.runs)
+        above = names[: names.index(name)]
         if wanted not in above:
-            known = ", ".join(above) or "there is none"
-            raise UserError(
-                f"{self.source}: runs.{name}.branch.run: wanted a run above this one ({known}), found {wanted!r}"
-            )
-        return self._run(wanted, self.study.runs[wanted])
+            wants = f"wanted a run above this one ({', '.join(above) or 'there is none'})"
+            raise UserError(f"{self.source}: runs.{name}.branch.run: {wants}, found {wanted!r}")
+        return self._run(wanted, self.study.runs[wanted], below)
 
     @property
     def tables(self) -> dict[str, specs.Table]:

@@ -14,9 +14,10 @@ def prepare() -> str:
 
 
 def train(recipe: Recipe) -> str:
-    """The code that trains a fleet by this recipe."""
-    model, optimizer = recipe.model.name, recipe.optimizer.name
-    return fingerprint.of("isthmus.verbs.train", f"isthmus.models.{model}", f"isthmus.optimizers.{optimizer}")
+    """The code that trains a fleet by this recipe, and those that it branches from."""
+    models = {f"isthmus.models.{one.model.name}" for one in recipe.lineage}
+    optimizers = {f"isthmus.optimizers.{one.optimizer.name}" for one in recipe.lineage}
+    return fingerprint.of("isthmus.verbs.train", *models, *optimizers)
 
 
 def measure(room: Room, table: str) -> str:

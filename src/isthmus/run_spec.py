@@ -1,9 +1,9 @@
 """How a fleet is trained, as people write it: one run of a `study.yaml`, and the recipe that it means. No torch."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from itertools import product
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -11,20 +11,22 @@ from isthmus.data import register
 from isthmus.engine import recipe as plain
 from isthmus.engine.recipe import Network, Perturbation, Recipe
 from isthmus.parts import Model, Optimizer, Schedule
+from isthmus.store import canonical_json
+from isthmus.times import Clock, Time
 from isthmus.typed import Name, Spec
-
-_TIME = re.compile(r"^(\d+(?:\.\d+)?)(ep|it|%)$")
-
-Time = Annotated[str, Field(pattern=r"^(\d+(\.\d+)?(ep|it|%)|end)$", description="25ep, 1000it, 2% or end")]
 
 
 class Networks(Spec):
     """A block of networks per seed: every combination of the values listed, in this order of keys."""
 
-    lr: PositiveFloat | tuple[PositiveFloat, ...] | None = None
-    order: int | tuple[int, ...] = 0
-    of: NonNegativeInt | tuple[NonNegativeInt, ...] = Field(
-        0, description="of a branch: which of the parent run's networks of this seed, from 0"
+    lr: PositiveFloat | tuple[PositiveFloat, ...] | None = Field(
+        None, description="peak learning rate; null: the run's, or else of a branch the parent network's"
+    )
+    order: int | tuple[int, ...] | None = Field(
+        None, description="of data; null: the seed's own, which is 0, or of a branch the parent network's"
+    )
+    of: NonNegativeInt | tuple[NonNegativeInt, ...] | None = Field(
+        None, description="of a branch only: which of the parent run's networks of this seed, from 0, which null is"
     )
     perturb: Literal["gaussian", "batch", "weight"] | None = None
     at: Time | tuple[Time, ...] | None = None
@@ -43,7 +45,7 @@ class Branch(Spec):
     """Where a run begins: at the networks of another run of this study, as they were at a checkpoint."""
 
     run: Name
-    at: Time
+    at: Time = Field(description="one of that run's checkpoints, in its own time")
     memory: bool = Field(False, description="with the optimizer's memory, which that run must keep (`memory`)")
 
 
@@ -52,13 +54,13 @@ class Probe(Spec):
 
     probe: Literal["loss", "gradient_norm", "activations", "dead_units", "kernel"]
     at: Time | tuple[Time, ...]
-    examples: PositiveInt | None = Field(None, description="the first so many; null: all")
+    examples: PositiveInt | None = Field(None, description="of the training set, the first so many; null: all")
 
 
 class Augment(Spec):
     """What is done to images while training, anew for each network and update."""
 
-    flip: bool = Field(False, description="left-right, every second image")
+    flip: bool = Field(False, description="left-right, each image with a chance of one half")
     crop: NonNegativeInt = Field(0, description="pixels by which an image is padded before it is cropped at random")
     translate: NonNegativeInt = Field(0, description="pixels of the largest shift")
     rotate: float = Field(0.0, ge=0, le=180, description="degrees of the largest turn, either way")
@@ -89,25 +91,29 @@ class Run(Spec):
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of products while training")
     threads: PositiveInt = 1
 
+    @model_validator(mode="after")
+    def _exact_enough(self) -> "Run":
+        # Its outputs are small differences times alpha, of which bfloat16 leaves little.
+        if self.lazy is not None and self.precision != "float32":
+            raise ValueError(f"precision: wanted float32 in the kernel regime (lazy), found {self.precision}")
+        return self
+
     def recipe(self, parent: Recipe | None = None) -> Recipe:
-        """The recipe: times turned into updates, blocks into networks, seed by seed. parent: the branch's run's."""
-        examples = register.sizes(self.data)["train"]
-        per_epoch = examples // self.batch
-        if per_epoch == 0:
-            raise ValueError(f"batch: wanted at most the {examples} training examples, found {self.batch}")
-        steps = _updates(self.time, per_epoch, None)
+        """The recipe: times turned into updates, blocks into networks, seed by seed. parent: the branch's run's.
 
-        def at(times: Any) -> tuple[int, ...]:
-            return tuple(sorted({_updates(time, per_epoch, steps) for time in _several(times) if time is not None}))
-
-        networks = [
+        Raises ValueError, beginning with the key, for what does not fit the data, the run's time or the parent.
+        """
+        per_epoch = _per_epoch(self.data, self.batch)
+        steps = Clock(per_epoch).at(self.time, "time")
+        branch = None if parent is None else self._branch(parent, steps)
+        clock = Clock(per_epoch, steps, 0 if branch is None else branch.at)
+        memory = clock.all(self.memory, "memory")
+        networks = tuple(
             network
             for seed in range(self.first_seed, self.first_seed + self.seeds)
             for block in self.networks
-            for network in self._cells(
-                block, seed, {time: at(time)[0] for time in _several(block.at) if time}, parent
-            )
-        ]
+            for network in self._cells(block, seed, clock, parent)
+        )
         if not networks:
             raise ValueError("networks: wanted at least one network, found an empty list of blocks or of values")
         return Recipe(
@@ -117,57 +123,93 @@ class Run(Spec):
             schedule=self.schedule.named(),
             batch=self.batch,
             steps=steps,
-            networks=tuple(networks),
+            networks=networks,
             chunk=self.chunk,
-            checkpoints=tuple(sorted({steps, *at(self.checkpoints), *at(self.memory)})),
+            checkpoints=tuple(sorted({steps, *clock.all(self.checkpoints, "checkpoints"), *memory})),
             loss=self.loss,
             lazy=self.lazy,
-            branch=None if self.branch is None else self._branch(parent, at(self.branch.at)[0], steps),
-            memory=at(self.memory),
+            branch=branch,
+            memory=memory,
             frozen=self.frozen,
-            augment={name: value for name, value in self.augment if value},
-            probes=tuple(plain.Probe(probe.probe, at(probe.at), probe.examples) for probe in self.probes),
+            augment=self._augment(),
+            probes=self._probes(clock),
             precision=self.precision,
             threads=self.threads,
         )
 
-    def _branch(self, parent: Recipe, at: int, steps: int) -> plain.Branch:
+    def _branch(self, parent: Recipe, steps: int) -> plain.Branch:
         """The branch, once it is sure that the parent has what it wants."""
-        wants = {
-            "run": ("the run's own model", self.model.named(), (parent.model,)),
-            "at": ("a checkpoint of the parent run", at, parent.checkpoints),
-            "memory": ("the memory kept there (`memory` of the parent run)", at if self.branch.memory else None,
-                       (*parent.memory, None)),
-        }  # fmt: skip
-        for key, (wanted, value, known) in wants.items():
-            if value not in known:
-                raise ValueError(
-                    f"branch.{key}: wanted {wanted}, found {value}; there is {', '.join(map(str, known))}"
-                )
+        begin, there = self.branch, self.branch.run
+        at = Clock(_per_epoch(parent.data, parent.batch), parent.steps, run=there).at(begin.at, "branch.at")
+        same = {
+            "inputs and classes": (_content(self.data), _content(parent.data)),
+            "model": (self.model.named(), parent.model),
+            "lazy": (self.lazy, parent.lazy),
+        }
+        kept = {"checkpoints": parent.checkpoints}
+        if begin.memory:
+            same["optimizer"] = self.optimizer.named().name, parent.optimizer.name
+            kept["memory"] = parent.memory
+        for key, (ours, theirs) in same.items():
+            if ours != theirs:
+                found = canonical_json(theirs)
+                raise ValueError(f"branch.run: wanted a run with the {key} of this one, found {found} in {there}")
+        for key, times in kept.items():
+            if at not in times:
+                known = f"one of the {key} of {there} ({', '.join(map(str, times)) or 'none'})"
+                raise ValueError(f"branch.at: wanted {known}, found {begin.at!r} = {at}")
         if at > steps:
-            raise ValueError(f"branch.at: wanted a time within the run's {steps} updates, found {at}")
-        return plain.Branch(parent.digest(), at, self.branch.memory)
+            wanted = f"wanted a time within the run's own {steps} updates"
+            raise ValueError(f"branch.at: {wanted}, found {begin.at!r} = {at}")
+        return plain.Branch(parent, at, begin.memory)
 
-    def _cells(self, block: Networks, seed: int, at: Mapping[str, int], parent: Recipe | None) -> Iterator[Network]:
+    def _augment(self) -> dict[str, Any]:
+        """What is done to images, without what does nothing."""
+        wanted = {name: value for name, value in self.augment if value}
+        shape, _ = _content(self.data)
+        if wanted and len(shape) != 3:
+            raise ValueError(f"augment: wanted data of images, found inputs of shape {shape} in {self.data}")
+        return wanted
+
+    def _probes(self, clock: Clock) -> tuple[plain.Probe, ...]:
+        """The probes, once it is sure that each has its examples and records once at a time."""
+        found = tuple(plain.Probe(p.probe, clock.all(_several(p.at), "probes"), p.examples) for p in self.probes)
+        most = register.sizes(self.data)["train"]
+        if large := [probe.examples for probe in found if (probe.examples or 0) > most]:
+            raise ValueError(f"probes: wanted at most the {most} training examples, found {large[0]}")
+        times = Counter((probe.name, at) for probe in found for at in probe.at)
+        if twice := [f"{name} at {at}" for (name, at), count in times.items() if count > 1]:
+            raise ValueError(f"probes: wanted each probe once at a time, found {twice[0]} twice")
+        return found
+
+    def _cells(self, block: Networks, seed: int, clock: Clock, parent: Recipe | None) -> Iterator[Network]:
         """The networks of one seed that a block means, every combination of its values."""
         kicks: list[Perturbation | None] = [None]
         if block.perturb is not None:
-            cells = product(_several(block.at), _several(block.sigma), _several(block.draw))
-            kicks = [Perturbation(at[time], block.perturb, sigma, draw) for time, sigma, draw in cells]
-        parents = [None] if parent is None else _parents(parent, seed, _several(block.of))
+            times = [clock.at(time, "networks.at") for time in _several(block.at)]
+            cells = product(times, _several(block.sigma), _several(block.draw))
+            kicks = [Perturbation(at, block.perturb, sigma, draw) for at, sigma, draw in cells]
         rates = _several(self.lr if block.lr is None else block.lr)
-        for lr, order, row, kick in product(rates, _several(block.order), parents, kicks):
+        rows = _rows(parent, seed, block.of)
+        for lr, order, row, kick in product(rates, _several(block.order), rows, kicks):
             if lr is None and row is None:
                 raise ValueError("lr: wanted a learning rate here or in each block of networks, found none")
-            yield Network(seed, parent.networks[row].lr if lr is None else lr, order, kick, row)
+            begins = Network(seed, lr) if row is None else parent.networks[row]
+            yield Network(seed, lr or begins.lr, begins.order if order is None else order, kick, row)
 
 
-def _parents(parent: Recipe, seed: int, numbers: tuple[int, ...]) -> list[int]:
-    """Rows of the parent's fleet: of its networks of this seed, those of these numbers."""
+def _rows(parent: Recipe | None, seed: int, of: Any) -> list[int | None]:
+    """Rows of the parent's fleet: of its networks of this seed, those of these numbers. [None] without a parent."""
+    if parent is None:
+        if of is not None:
+            raise ValueError(f"networks: wanted `of` only in a run with a branch, found {of}")
+        return [None]
     rows = [row for row, network in enumerate(parent.networks) if network.seed == seed]
+    numbers = _several(0 if of is None else of)
     if missing := [number for number in numbers if number >= len(rows)]:
-        wanted = f"wanted at least {missing[0] + 1} networks of seed {seed} in the parent run"
-        raise ValueError(f"branch: {wanted}, found {len(rows)}")
+        raise ValueError(
+            f"branch.run: wanted number {missing[0]} of its networks of seed {seed}, found {len(rows)} of them"
+        )
     return [rows[number] for number in numbers]
 
 
@@ -175,14 +217,15 @@ def _several(value: Any) -> tuple:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _updates(time: str, per_epoch: int, steps: int | None) -> int:
-    """The number of updates that a time means in a run of `steps` updates; None while those are not known."""
-    if steps is None and (time == "end" or time.endswith("%")):
-        raise ValueError(f"time: wanted epochs or updates such as 25ep or 1000it, found {time!r}")
-    if time == "end":
-        return steps
-    number, unit = _TIME.match(time).groups()
-    updates = round(float(number) * {"ep": per_epoch, "it": 1, "%": (steps or 0) / 100}[unit])
-    if steps is not None and updates > steps:
-        raise ValueError(f"wanted a time within the run's {steps} updates, found {time!r} = {updates}")
-    return updates
+def _content(data: str) -> tuple[tuple[int, ...], int]:
+    """Shape of an input and number of classes of a data set, by its key."""
+    entry = register.entry(register.parse(data).set)
+    return entry.shape, entry.classes
+
+
+def _per_epoch(data: str, batch: int) -> int:
+    """Updates in one pass over the training set; ValueError where it holds not one batch."""
+    examples = register.sizes(data)["train"]
+    if batch > examples:
+        raise ValueError(f"batch: wanted at most the {examples} training examples, found {batch}")
+    return examples // batch

@@ -9,21 +9,22 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call
 
 from isthmus.engine.layout import Layout
 from isthmus.engine.recipe import Recipe
 from isthmus.engine.streams import stream
 from isthmus.errors import UserError
-from isthmus.models.layers import BatchNorm2d, Dropout
+from isthmus.models.images import BatchNorm2d, Conv2d
+from isthmus.models.layers import Dropout
 
 
 @dataclass(frozen=True)
 class Architecture:
     """A module without values, its layout, its symmetry table and its kernel-regime scale.
 
-    A module whose layers take R networks at once says so (`on_rows`, see models/layers.py); any other, such as one
-    of torchvision's, goes through vmap.
+    A module whose layers take R networks at once says so (`on_rows`, see models/layers.py); the rows of any other,
+    such as one of torchvision's, are computed one by one.
 
     lazy: None, or alpha of the kernel regime, where the network computes alpha (f(theta) - f(theta_0))
     (Chizat et al. 2019, eq. 2 with centring); theta_0 is then passed as `anchor`.
@@ -117,7 +118,8 @@ class Architecture:
             name: part for name, part in self.module.named_modules() if isinstance(part, Dropout) and part.p > 0
         }
         shapes = self._shapes(parts)
-        return {f"{name}.keep": (part.p, shapes[name][0]) for name, part in parts.items()}
+        # A network may hold parts that it never calls, which see nothing.
+        return {f"{name}.keep": (parts[name].p, taken) for name, (taken, *_) in shapes.items()}
 
     @cached_property
     def widest(self) -> int:
@@ -138,11 +140,36 @@ class Architecture:
         hooks = [part.register_forward_hook(note(name)) for name, part in parts.items()]
         row = self.layout.split(torch.zeros(self.layout.size))
         with torch.no_grad():
-            self.module.eval()
-            functional_call(self.module, row, (torch.zeros(1, *self.shape),))
+            training = self.module.training
+            functional_call(self.module.eval(), row, (torch.zeros(1, *self.shape),))
+            self.module.train(training)
         for hook in hooks:
             hook.remove()
         return shapes
+
+    def rows_at_once(self, examples: int) -> int:
+        """How many rows are best computed together, with so many examples each: as many as a core's cache holds."""
+        if self.one_by_one(examples):
+            return 1
+        return max(1, _BLOCK // max(self.layout.size, self.widest * examples))
+
+    def one_by_one(self, examples: int) -> bool:
+        """Whether each row is computed as a plain network of its own; follows from shapes alone.
+
+        Products of small networks fill a core only when many are stacked. A convolution of a whole batch fills it
+        alone, and PyTorch's grouped ones, which would stack it, are slower (benchmarks/README.md).
+        """
+        return not self.stacks or (self.convolves and self.widest * examples > _FILLS)
+
+    @property
+    def stacks(self) -> bool:
+        """Whether the module's layers take several networks at once (models/layers.py)."""
+        return getattr(self.module, "on_rows", False)
+
+    @cached_property
+    def convolves(self) -> bool:
+        """Whether the module has convolutions."""
+        return any(isinstance(part, Conv2d) for part in self.module.modules())
 
     def _forward(self, values: dict[str, Tensor], x: Tensor) -> Tensor:
         return functional_call(self.module, values, (x,))
@@ -150,13 +177,19 @@ class Architecture:
     def _call(
         self, theta: Tensor, x: Tensor, keep: Mapping[str, Tensor], training: bool, function: Callable
     ) -> Any:
-        """What function(values, x) gives for the module with these values, on all rows at once."""
+        """What function(values, x) gives for the module with these values, for all rows: at once, or one by one."""
         self.module.train(training)
-        if getattr(self.module, "on_rows", False):
-            return function({**self.layout.split(theta), **keep}, x)
-        return vmap(lambda row, x, keep: function({**self.layout.split(row), **keep}, x))(theta, x, dict(keep))
+        values = {**self.layout.split(theta), **keep}
+        if not self.one_by_one(x.shape[1]):
+            return function(values, x)
+        found = [function({name: v[row] for name, v in values.items()}, x[row]) for row in range(len(theta))]
+        if isinstance(found[0], Tensor):
+            return torch.stack(found)
+        return {name: torch.stack([of_row[name] for of_row in found]) for name in found[0]}
 
-    def mapped(self, theta: Tensor, x: Tensor) -> Tensor:
-        """Logits (R, N, C) of any module on rows (R, P) and inputs (R, N, *shape), by vmap of one network."""
-        self.module.eval()
-        return vmap(lambda row, x: self._forward(self.layout.split(row), x))(theta, x)
+
+# Floats of parameters, or of the widest layer's activations, of rows that are computed together: 4 MB.
+_BLOCK = 1 << 20
+
+# Floats of the widest layer's activations from which a network's convolutions keep a core busy by themselves.
+_FILLS = 1 << 14

@@ -20,8 +20,8 @@ from isthmus.errors import UserError
 def draws(settings: Mapping[str, Any], networks: Sequence[Network], step: int, batch: int) -> dict[str, Tensor]:
     """Kind -> what is drawn for each image (R, batch, ...) of update `step`.
 
-    flip: bool. crop, translate: (rows, columns) to move by, int64 pixels. rotate: radians. Networks of equal (seed,
-    order) draw the same.
+    flip: bool. crop, translate: (rows, columns) to move by, int64 pixels. rotate: radians, counter-clockwise.
+    Networks of equal (seed, order) draw the same.
     """
     orders = [(network.seed, network.order) for network in networks]
     drawn = {}
@@ -67,9 +67,11 @@ def augment(x: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
 
 
 def _turned(images: Tensor, angles: Tensor) -> Tensor:
-    """Images (B, C, H, W) turned about their middle by angles (B,) in radians."""
+    """Images (B, C, H, W) turned counter-clockwise about their middle by angles (B,) in radians."""
     cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
-    matrices = torch.stack([torch.stack([cos, -sin, zero], 1), torch.stack([sin, cos, zero], 1)], 1)
+    # The grid's unit is half a side, so that an oblong image needs the ratio of its sides.
+    ratio = images.shape[2] / images.shape[3]
+    matrices = torch.stack([torch.stack([cos, -sin * ratio, zero], 1), torch.stack([sin / ratio, cos, zero], 1)], 1)
     grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, align_corners=False)
 
@@ -82,12 +84,14 @@ def _moved(images: Tensor, by: Tensor, mirrored: bool) -> Tensor:
     index = (rows.unsqueeze(2) * width + columns.unsqueeze(1)).flatten(1)
     moved = images.flatten(2).gather(2, index.unsqueeze(1).expand(-1, images.shape[1], -1)).view_as(images)
     inside = inside_rows.unsqueeze(2) & inside_columns.unsqueeze(1)
-    return moved if mirrored else moved.masked_fill(~inside.unsqueeze(1), 0.0)
+    return moved.masked_fill(~inside.unsqueeze(1), 0.0)
 
 
 def _places(size: int, by: Tensor, mirrored: bool) -> tuple[Tensor, Tensor]:
-    """Where each of `size` pixels of a line comes from (B, size), and whether that lies inside the image."""
+    """Where each of `size` pixels of a line comes from (B, size), and whether there is any: in a mirror, always."""
     wanted = torch.arange(size, device=by.device) + by.unsqueeze(1)
-    if mirrored:
-        return (size - 1 - (size - 1 - wanted.abs()).abs()).abs(), torch.ones_like(wanted, dtype=torch.bool)
-    return wanted.clamp(0, size - 1), (wanted >= 0) & (wanted < size)
+    if not mirrored:
+        return wanted.clamp(0, size - 1), (wanted >= 0) & (wanted < size)
+    there_and_back = max(1, 2 * (size - 1))
+    wanted = wanted.remainder(there_and_back)
+    return torch.minimum(wanted, there_and_back - wanted), torch.ones_like(wanted, dtype=torch.bool)

@@ -1,6 +1,7 @@
-"""A chunk on disk: its finished form, and the save from which a killed run goes on."""
+"""A chunk on disk: trained from its save, where there is one, to its finished form."""
 
-import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -8,10 +9,12 @@ import torch
 
 from isthmus import tensors
 from isthmus.data.prepared import DataSet
-from isthmus.engine.recipe import Recipe
+from isthmus.engine.recipe import Network, Recipe
+from isthmus.engine.saves import Saves, say
 from isthmus.engine.start import Start
 from isthmus.engine.train import State, Trainer
 from isthmus.errors import UserError
+from isthmus.stopping import Requests, StoppedError
 
 # Seconds between two saves of a running chunk.
 SAVE_EVERY = 20.0
@@ -40,13 +43,22 @@ def train_chunk(
     progress: Counter,
     start: Start | None = None,
     device: str = "cpu",
+    requests: Requests | None = None,
+    save_every: float = SAVE_EVERY,
 ) -> None:
     """Train chunk `index` and write it to `out`; the state goes to `save` now and then, and from there on.
 
-    code: fingerprint of the code that trains; a save made by other code, recipe, data or start is not taken up.
-    start: where the rows begin, if not at their initialisation. device: where they are computed.
+    The save stays, for the caller to remove when nothing can happen to the chunk any more. code: fingerprint of
+    what trains; a save made by other code, recipe, data, start or device is not taken up. start: where the rows
+    begin, if not at their initialisation. device: where they are computed. save_every: seconds.
+
+    Raises StoppedError after a request to stop, when the step at work is done and saved. Raises UserError before
+    the first step when `out` or `save` cannot be written to, and after the last one when `out` cannot: the state is
+    then saved, if it can be.
     """
     torch.set_num_threads(recipe.threads)
+    for path in (out, save):
+        tensors.ready(path)
     rows = recipe.chunks[index]
     trainer = Trainer(recipe, recipe.networks[rows], data, start, device)
     header = {
@@ -57,36 +69,52 @@ def train_chunk(
         "layout": trainer.architecture.layout.describe(),
         "start": None if start is None else start.digest(),
     }
-    state = _resume(save, header) or trainer.start()
-    last = time.monotonic()
+    saves = Saves(save, header | {"device": device}, save_every)
+    saved = saves.found(trainer)
+    state = saved or trainer.start()
+    first = state.step
     progress.expect(recipe.steps)
-    progress.start_at(state.step)
+    progress.start_at(first)
 
     def after_step(state: State) -> None:
-        nonlocal last
-        progress.advance()
-        if time.monotonic() - last >= SAVE_EVERY and state.step < recipe.steps:
-            tensors.save(save, state.tensors, {**header, "step": state.step})
-            last = time.monotonic()
+        with suppress(OSError):  # as in `say`
+            progress.advance()
+        if state.step == recipe.steps:
+            return
+        if requests is not None and requests.asked is not None:
+            _stop(saves, state, recipe.steps, requests)
+        if saves.due:
+            saves.attempt(state)
 
-    trainer.run(state, after_step)
+    # A save of the last step is of a chunk that is trained, and could not be written.
+    if saved is None or first < recipe.steps:
+        trainer.run(state, after_step)
+    diverged = _diverged(trainer.networks, rows.start, state.tensors["probe/diverged_at"].tolist())
+    say(f"{state.step - first} of {recipe.steps} steps taken with {len(trainer.networks)} networks, {diverged}")
     kept = {name: value for name, value in state.tensors.items() if name.startswith(("step/", "probe/"))}
-    tensors.save(out, kept, header)
-    save.unlink(missing_ok=True)
-
-
-def _resume(save: Path, header: dict) -> State | None:
-    """The saved state, or None, with a line that says why, if there is none that fits."""
-    if not save.exists():
-        return None
     try:
-        saved, found = tensors.load(save)
+        tensors.save(out, kept, header)
     except UserError as error:
-        print(f"starting over: {error}", flush=True)
-        return None
-    step = found.pop("step", None)
-    if found != header or not isinstance(step, int):
-        print(f"starting over: {save} was saved by another recipe, other data or other code", flush=True)
-        return None
-    print(f"going on from step {step} ({save})", flush=True)
-    return State(step, saved)
+        with suppress(UserError):
+            saves.write(state)
+        raise UserError(f"{error}; with room for it, the same command {saves.outlook}") from error
+
+
+def _stop(saves: Saves, state: State, steps: int, requests: Requests) -> None:
+    """Save and raise StoppedError."""
+    with suppress(UserError):
+        saves.write(state)
+    asked = requests.asked
+    place = f"after step {state.step} of {steps}"
+    raise StoppedError(f"stopped by {asked.name} {place}; the same command {saves.outlook}", asked)
+
+
+def _diverged(networks: Sequence[Network], first: int, steps: Sequence[int]) -> str:
+    """Which networks diverged, and when; of many, the first ones. steps: as probe/diverged_at."""
+    found = [
+        f"row {first + row} (seed {network.seed}, lr {network.lr:g}) at step {step}"
+        for row, (network, step) in enumerate(zip(networks, steps, strict=True))
+        if step >= 0
+    ]
+    more = f", and {len(found) - 5} more" if len(found) > 5 else ""
+    return f"{len(found)} diverged: {', '.join(found[:5])}{more}" if found else "none diverged"

@@ -17,6 +17,8 @@ def keep(
 
     dropouts: Architecture.dropouts. Networks of equal (seed, order) leave out the same features.
     """
+    if not dropouts:
+        return {}
     orders = [(network.seed, network.order) for network in networks]
     factors = {}
     for name, (p, shape) in dropouts.items():

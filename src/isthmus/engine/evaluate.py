@@ -12,9 +12,8 @@ _BLOCK = 1 << 20
 
 def blocks(architecture: Architecture, rows: int, examples: int) -> tuple[int, int]:
     """How many (rows, examples) go through the network at once; depends on nothing but their numbers."""
-    widest = architecture.widest
-    examples = max(1, min(examples, _BLOCK // widest))
-    return max(1, min(rows, _BLOCK // (widest * examples))), examples
+    examples = max(1, min(examples, _BLOCK // architecture.widest))
+    return max(1, min(rows, architecture.rows_at_once(examples))), examples
 
 
 @torch.no_grad()

@@ -19,9 +19,10 @@ from isthmus.errors import UserError
 class Fleet:
     """R networks of one recipe.
 
-    thetas: step -> rows (R, P). loss: batch loss (R, steps) of each update, nats. diverged_at: (R,), the first
-    update with a loss that is not finite, or -1. changed: (R,), scalars that the perturbation moved. recorded: what
-    else was kept, under its name in the files (probe/<name>/<step>, step/<step>/optimizer/<name>).
+    thetas: step -> rows (R, P); rows that begin at another fleet's (a branch, a rewound ticket) have none before.
+    loss: batch loss (R, steps) of each update, nats; NaN before they begin. diverged_at: (R,), the first update
+    with a loss that is not finite, or -1. changed: (R,), scalars that the perturbation moved. recorded: what else
+    was kept, under its name in the files (probe/<name>/<step>, step/<step>/optimizer/<name>).
     """
 
     recipe: Recipe
@@ -38,7 +39,8 @@ class Fleet:
         """The fleet from its chunk files; UserError for a file of another recipe, other data, or other rows."""
         parts = [_read(path, recipe, rows, data) for path, rows in zip(paths, recipe.chunks, strict=True)]
         joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        thetas = {step: joined.pop(f"step/{step}/theta") for step in recipe.checkpoints}
+        kept = [step for step in recipe.checkpoints if f"step/{step}/theta" in joined]
+        thetas = {step: joined.pop(f"step/{step}/theta") for step in kept}
         architecture = Architecture.of(recipe, data.shape, data.classes)
         probes = [joined.pop(f"probe/{name}") for name in ("loss", "diverged_at", "changed")]
         return cls(recipe, architecture, data, thetas, *probes, joined)
@@ -55,7 +57,10 @@ class Fleet:
 
     def probe(self, name: str, step: int) -> Tensor:
         """What a probe recorded after `step` updates (R, ...); name: the probe's, or `<probe>/<part>`."""
-        return self._recorded(f"probe/{name}/{step}")
+        if (key := f"probe/{name}/{step}") not in self.recorded:
+            known = ", ".join(name for name in self.recorded if name.startswith("probe/")) or "none"
+            raise UserError(f"study.yaml, probes: wanted {key} recorded in this run, found {known}")
+        return self.recorded[key]
 
     def memory(self, step: int) -> dict[str, Tensor]:
         """The optimizer's memory (R, ...) after `step` updates, by name; empty for an optimizer without any."""
@@ -63,12 +68,6 @@ class Fleet:
             raise UserError(f"study.yaml, memory: wanted the optimizer's memory at {step} kept, found it was not")
         prefix = f"step/{step}/optimizer/"
         return {name[len(prefix) :]: value for name, value in self.recorded.items() if name.startswith(prefix)}
-
-    def _recorded(self, name: str) -> Tensor:
-        if name not in self.recorded:
-            known = ", ".join(self.recorded) or "nothing"
-            raise UserError(f"study.yaml, probes: wanted {name} recorded in this run, found {known}")
-        return self.recorded[name]
 
     def initial(self) -> Tensor:
         """Rows (R, P) of the unperturbed initialisation: also theta_0 of the kernel regime."""

@@ -7,14 +7,17 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from isthmus.models.roles import Role, role_of, state
+
 
 @dataclass(frozen=True)
 class Slot:
-    """The columns start:stop of a row hold one parameter of this shape."""
+    """The columns start:stop of a row hold one parameter of this shape, which plays this role in its layer."""
 
     start: int
     stop: int
     shape: tuple[int, ...]
+    role: Role
 
 
 @dataclass(frozen=True)
@@ -31,18 +34,12 @@ class Layout:
     @classmethod
     def of(cls, module: nn.Module) -> "Layout":
         """The layout of a module's parameters and of the buffers that belong to its state."""
-        parameters = dict(module.named_parameters())
-        values = parameters | {
-            name: value
-            for name, value in module.state_dict().items()
-            if name not in parameters and value.is_floating_point()
-        }
         slots, start = {}, 0
-        for name, value in values.items():
+        for name, value in state(module).items():
             shape = tuple(value.shape)
-            slots[name] = Slot(start, start + prod(shape), shape)
+            slots[name] = Slot(start, start + prod(shape), shape, role_of(value))
             start += prod(shape)
-        return cls(slots, start, sum(value.numel() for value in parameters.values()))
+        return cls(slots, start, sum(value.numel() for value in module.parameters()))
 
     @property
     def parameters(self) -> dict[str, Slot]:

@@ -4,7 +4,7 @@ Only weights are moved, never biases or normalisation. A kick of sigma = 1 is as
 are expected to be: scale = sqrt(sum over weights of their initial variance).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import prod, sqrt
 
 import numpy as np
@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from isthmus.engine.architecture import Architecture
+from isthmus.engine.layout import Slot
 from isthmus.engine.recipe import Network
 from isthmus.engine.streams import stream
 from isthmus.errors import UserError
-from isthmus.models.initialise import is_weight, weight_std
+from isthmus.models.initialise import weight_std
 
 KINDS = ("gaussian", "batch", "weight")
 
@@ -23,17 +24,21 @@ KINDS = ("gaussian", "batch", "weight")
 def initial_std(architecture: Architecture) -> Tensor:
     """Standard deviation (P,) of each scalar's initialisation, float64; 0 where a kick never reaches."""
     std = torch.zeros(architecture.layout.size, dtype=torch.float64)
-    for slot in architecture.layout.slots.values():
-        if is_weight(slot.shape):
-            std[slot.start : slot.stop] = weight_std(architecture.settings["init"], slot.shape)
+    for slot, of_slot in _weights(architecture):
+        std[slot.start : slot.stop] = of_slot
     return std
 
 
 def scale(architecture: Architecture) -> float:
     """Length of a kick of sigma = 1."""
-    slots = architecture.layout.slots.values()
-    init = architecture.settings["init"]
-    return sqrt(sum(prod(s.shape) * weight_std(init, s.shape) ** 2 for s in slots if is_weight(s.shape)))
+    return sqrt(sum(prod(slot.shape) * std**2 for slot, std in _weights(architecture)))
+
+
+def _weights(architecture: Architecture) -> Iterator[tuple[Slot, float]]:
+    """The slots of weights, each with the standard deviation of its initialisation."""
+    for slot in architecture.layout.slots.values():
+        if slot.role.kind == "weight":
+            yield slot, weight_std(architecture.settings["init"], slot.shape, slot.role)
 
 
 def kick(

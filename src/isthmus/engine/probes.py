@@ -4,7 +4,7 @@ where no recipe names it.
 Gradients of single examples are taken as everything else is: each example becomes a row of its own.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -47,16 +47,23 @@ def loss(view: View) -> dict[str, Tensor]:
 
 
 def gradient_norm(view: View) -> dict[str, Tensor]:
-    """Euclidean norm (R, N) of each example's gradient of the loss, over all parameters (GraNd, Paul et al. 2021)."""
+    """Euclidean norm (R, N) of each example's gradient of the loss (GraNd, Paul et al. 2021).
+
+    Over all parameters, those that a mask or the recipe holds included.
+    """
 
     def of_loss(out: Tensor, y: Tensor) -> Tensor:
         return per_example(view.loss, out, y).unsqueeze(-1)
 
-    return {"": torch.stack([torch.cat([g.norm(dim=2) for g in row])[:, 0] for row in _gradients(view, of_loss)])}
+    rows = _gradients(view, of_loss)
+    return {"": torch.stack([torch.cat([piece.norm(dim=2) for piece in row]).squeeze(1) for row in rows])}
 
 
 def kernel(view: View) -> dict[str, Tensor]:
-    """Tangent kernel (R, N, C, N, C): inner products of the gradients of all outputs (Jacot et al. 2018, section 4)."""
+    """Tangent kernel (R, N, C, N, C): inner products of all outputs' gradients (Jacot et al. 2018, section 4).
+
+    Over all parameters, as for `gradient_norm`. In the kernel regime outputs, and gradients, are alpha times f's.
+    """
     count, classes = len(view.x), view.architecture.classes
     found = []
     for row in _gradients(view, lambda out, y: out):
@@ -68,22 +75,18 @@ def kernel(view: View) -> dict[str, Tensor]:
 @torch.no_grad()
 def activations(view: View) -> dict[str, Tensor]:
     """Group -> activations (R, N, width), or (R, N times places, width), of its units."""
-    parts: dict[str, list[Tensor]] = {}
-    for piece in _pieces(view):
-        for group, of_group in piece.items():
-            parts.setdefault(group, []).append(of_group)
-    return {group: torch.cat(of_group, dim=1) for group, of_group in parts.items()}
+    return _joined([_joined(pieces, 1) for pieces in _activations(view)], 0)
 
 
 @torch.no_grad()
 def dead_units(view: View) -> dict[str, Tensor]:
     """Group -> bool (R, width): units whose activation is zero on every example, at every place of it."""
-    dead: dict[str, Tensor] = {}
-    for piece in _pieces(view):
-        for group, of_group in piece.items():
-            silent = (of_group == 0).all(dim=1)
-            dead[group] = silent & dead.get(group, torch.ones_like(silent))
-    return dead
+
+    def silent(piece: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {group: (values == 0).all(dim=1, keepdim=True) for group, values in piece.items()}
+
+    found = _joined([_joined(map(silent, pieces), 1) for pieces in _activations(view)], 0)
+    return {group: of_pieces.all(dim=1) for group, of_pieces in found.items()}
 
 
 PROBES: dict[str, Callable[[View], dict[str, Tensor]]] = {
@@ -91,28 +94,40 @@ PROBES: dict[str, Callable[[View], dict[str, Tensor]]] = {
 }
 
 
-def _pieces(view: View) -> Iterator[dict[str, Tensor]]:
-    """Activations by group, some examples at a time."""
-    _, width = blocks(view.architecture, len(view.theta), len(view.x))
-    for start in range(0, len(view.x), width):
-        yield view.architecture.activations(view.theta, view.x[start : start + width])
+def _activations(view: View) -> Iterator[Iterator[dict[str, Tensor]]]:
+    """For each block of rows, in order, its activations by group, some examples at a time."""
+    step, width = blocks(view.architecture, len(view.theta), len(view.x))
+
+    def pieces(theta: Tensor) -> Iterator[dict[str, Tensor]]:
+        return (view.architecture.activations(theta, view.x[i : i + width]) for i in range(0, len(view.x), width))
+
+    return (pieces(view.theta[start : start + step]) for start in range(0, len(view.theta), step))
+
+
+def _joined(parts: Iterable[Mapping[str, Tensor]], axis: int) -> dict[str, Tensor]:
+    """Group -> its tensors of all parts, end to end along an axis."""
+    parts = list(parts)
+    return {group: torch.cat([part[group] for part in parts], dim=axis) for group in parts[0]}
 
 
 def _gradients(view: View, of: Callable[[Tensor, Tensor], Tensor]) -> Iterator[Iterator[Tensor]]:
-    """For each row, pieces (n, K, trained columns): gradients of the K values that `of` makes of an example's logits.
+    """For each row, pieces (n, K, trained columns): gradients of the K values that `of` makes of an example.
 
     of: (logits (n, 1, C), labels (n, 1)) -> (n, 1, K).
     """
-    trained = slice(view.architecture.layout.trained)
+    trained = view.architecture.layout.trained
 
     def pieces(row: int) -> Iterator[Tensor]:
-        size = max(1, _GRADIENTS // view.theta.shape[1])
+        # BatchNorm's statistics behind the parameters are data here: PyTorch has no derivative by them.
+        parameters, statistics = view.theta[row, :trained], view.theta[row, trained:]
+        size = max(1, _GRADIENTS // trained)
         for start in range(0, len(view.x), size):
             x, y = (part[start : start + size].unsqueeze(1) for part in (view.x, view.y))
-            theta = view.theta[row].expand(len(x), -1).clone().requires_grad_()
+            leaf = parameters.expand(len(x), -1).clone().requires_grad_()
+            theta = torch.cat([leaf, statistics.expand(len(x), -1)], dim=1)
             anchor = None if view.anchor is None else view.anchor[row].expand(len(x), -1)
             values = of(view.architecture.logits(theta, x, anchor), y).sum((0, 1))
-            found = [torch.autograd.grad(value, theta, retain_graph=True)[0][:, trained] for value in values]
+            found = [torch.autograd.grad(value, leaf, retain_graph=True)[0] for value in values]
             yield torch.stack(found, dim=1)
 
     return (pieces(row) for row in range(len(view.theta)))

@@ -1,6 +1,6 @@
 """What a run is, as numbers only: the recipe of a fleet, and of each of its networks. Imports no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,8 @@ class Network:
     """What distinguishes one row of a fleet.
 
     seed: initialisation, data order and noise. order: 0 is the seed's own data order, k its k-th independent
-    one. lr: peak learning rate. parent: the row, in the parent run's fleet, that a branch begins at.
+    one; dropout and augmentation follow it. lr: peak learning rate. parent: the row, in the parent run's fleet,
+    that a branch begins at.
     """
 
     seed: int
@@ -49,11 +50,12 @@ class Network:
 class Branch:
     """Where a run begins that goes on from another run's networks.
 
-    parent: digest of that run's recipe. at: updates that the parent's networks had taken; schedule and data order
-    go on from there. memory: whether the optimizer's memory comes along (the parent must have kept it).
+    parent: that run's recipe, so that this one changes with it. at: updates that the parent's networks had taken;
+    schedule and data order go on from there. memory: whether the optimizer's memory comes along (the parent must
+    have kept it) or begins anew.
     """
 
-    parent: str
+    parent: "Recipe"
     at: int
     memory: bool = False
 
@@ -62,7 +64,8 @@ class Branch:
 class Probe:
     """What is recorded after each of `at` updates: a probe of engine/probes.py.
 
-    examples: it sees so many of the training set, the first ones, or all of it.
+    examples: it sees so many of the training set, the first ones, or all of it, and sees them as they are: without
+    augmentation, dropout or bfloat16.
     """
 
     name: str
@@ -105,6 +108,20 @@ class Recipe:
         """The rows of each chunk, in order."""
         total = len(self.networks)
         return [slice(start, min(start + self.chunk, total)) for start in range(0, total, self.chunk)]
+
+    @property
+    def lineage(self) -> Iterator["Recipe"]:
+        """This recipe, the one that it branches from, and so on back to one that begins at initialisation."""
+        yield self
+        if self.branch is not None:
+            yield from self.branch.parent.lineage
+
+    @property
+    def memory_begins(self) -> int:
+        """The update from which on the optimizer's memory gathers: of a branch without it, where it begins."""
+        if self.branch is None:
+            return 0
+        return self.branch.parent.memory_begins if self.branch.memory else self.branch.at
 
     def canonical(self) -> str:
         """One line of JSON: equal for equal recipes."""

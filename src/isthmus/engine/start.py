@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from isthmus.engine.fleet import Fleet
@@ -15,22 +16,42 @@ from isthmus.errors import UserError
 class Start:
     """What a chunk's rows are before their first update, which is update `step` of schedule and data order.
 
-    theta: rows (R, P), or None for the initialisation. memory: the optimizer's, by name; empty to start anew. mask:
-    bool (R, P), or None; where it is False a scalar is zero, and stays exactly zero whatever the optimizer does.
+    All tensors hold the R rows of the chunk, in the order of its networks. theta: rows (R, P), or None for the
+    initialisation. memory: the optimizer's, by name; empty to begin anew. age: updates over which that memory has
+    gathered, from which Adam corrects its bias. mask: bool (R, P), or None; where it is False a scalar is zero, and
+    stays exactly zero whatever optimizer, weight decay or kick does.
+
+    A recipe names no mask: an analysis that prunes hands one to `train_chunk`. Rewinding to update k (Frankle et
+    al. 2020, section 2) is `Start(k, fleet.thetas[k], mask=mask)`; a ticket trained from its own initialisation is
+    `Start(mask=mask)`.
+
+    Raises ValueError for a mask that is not bool, and for tensors of different numbers of rows.
     """
 
     step: int = 0
     theta: Tensor | None = None
     memory: Mapping[str, Tensor] = field(default_factory=dict)
+    age: int = 0
     mask: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.mask is not None and self.mask.dtype != torch.bool:
+            raise ValueError(f"mask: wanted bool, found {self.mask.dtype}")
+        if len({len(value) for value in self._tensors().values()}) > 1:
+            counts = ", ".join(f"{name} {len(value)}" for name, value in self._tensors().items())
+            raise ValueError(f"wanted tensors of as many rows as the chunk, found {counts}")
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Name -> what there is of it all, sorted by name."""
+        parts = {"theta": self.theta, "mask": self.mask, **{f"memory/{k}": v for k, v in self.memory.items()}}
+        return {name: value for name, value in sorted(parts.items()) if value is not None}
 
     def digest(self) -> str:
         """Checksum of all of it: what a save must agree with to be gone on from."""
-        parts = {"theta": self.theta, "mask": self.mask, **self.memory}
-        summed = hashlib.sha256(str(self.step).encode())
-        for name, value in sorted(parts.items()):
-            if value is not None:
-                summed.update(name.encode() + value.contiguous().numpy().tobytes())
+        summed = hashlib.sha256(f"{self.step} {self.age}".encode())
+        for name, value in self._tensors().items():
+            summed.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            summed.update(value.contiguous().cpu().numpy())
         return summed.hexdigest()
 
 
@@ -40,9 +61,13 @@ def branched(recipe: Recipe, rows: slice, parent: Fleet) -> Start:
     Raises UserError where the parent is another recipe's fleet, or kept no memory to go on with.
     """
     branch = recipe.branch
-    if branch.parent != parent.recipe.digest():
+    if branch.parent.canonical() != parent.recipe.canonical():
         raise UserError("branch: wanted the fleet of the run that the recipe branches from, found another's")
     chosen = [network.parent for network in recipe.networks[rows]]
-    theta = parent.thetas[branch.at][chosen]
     memory = parent.memory(branch.at) if branch.memory else {}
-    return Start(branch.at, theta, {name: value[chosen] for name, value in memory.items()})
+    return Start(
+        branch.at,
+        parent.thetas[branch.at][chosen],
+        {name: value[chosen] for name, value in memory.items()},
+        branch.at - recipe.memory_begins,
+    )

@@ -15,10 +15,13 @@ def refreshed(architecture: Architecture, theta: Tensor, x: Tensor, batch: int) 
 
     Each batch is normalised by its own mean and variance, as in training; this is torch.nn.BatchNorm2d's pass with
     `momentum=None`. What is left over of the last batch sits out. Rows without statistics come back as they are.
+    Raises ValueError for examples that make not one batch.
     """
     layout = architecture.layout
     if layout.trained == layout.size:
         return theta
+    if len(x) < batch:
+        raise ValueError(f"wanted at least one batch of {batch} examples, found {len(x)}")
     total: dict[str, Tensor] = {}
     starts = range(0, len(x) - batch + 1, batch)
     for start in starts:

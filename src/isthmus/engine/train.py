@@ -1,6 +1,6 @@
 """Training a chunk of a fleet: all its rows take each step together, and no row knows of the others."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib import import_module
@@ -14,8 +14,8 @@ from isthmus.data.prepared import DataSet
 from isthmus.engine import augment, perturb, probes
 from isthmus.engine.architecture import Architecture
 from isthmus.engine.batches import Batches
+from isthmus.engine.block import Block
 from isthmus.engine.dropout import keep
-from isthmus.engine.losses import per_example
 from isthmus.engine.recipe import Network, Recipe
 from isthmus.engine.schedules import factors
 from isthmus.engine.start import Start
@@ -28,9 +28,9 @@ class State:
     """All that a run needs to go on: the step it stands before, and tensors by name.
 
     theta (R, P); optimizer/<name>; step/<n>/theta for the checkpoints passed, step/<n>/optimizer/<name> where
-    memory is kept; probe/loss (R, steps), the batch loss of each update; probe/diverged_at (R,), the first update
-    with a loss that is not finite, or -1; probe/changed (R,), how many scalars a perturbation really moved; and
-    probe/<name>/<n> for the recipe's probes.
+    memory is kept; probe/loss (R, steps), the batch loss of each update; probe/changed (R,), how many scalars a
+    perturbation really moved; probe/<name>/<n> for the recipe's probes; and at the end probe/diverged_at (R,), the
+    first update with a loss that is not finite, or -1.
     """
 
     step: int
@@ -72,7 +72,8 @@ class Trainer:
         self.anchor = self.architecture.initial([network.seed for network in networks]).to(self.device)
         self.begin = start or Start()
         self.held = _held(self.architecture, self.anchor, recipe.frozen, self.begin.mask)
-        self.blocks = _blocks(self.architecture, len(networks), recipe.batch)
+        size = self.architecture.rows_at_once(recipe.batch)
+        self.blocks = [slice(at, min(at + size, len(networks))) for at in range(0, len(networks), size)]
         self.factors = factors(recipe.schedule.name, recipe.schedule.settings, recipe.steps)
         # The kernel regime multiplies the output by alpha, hence the gradient: alpha^2 in the rate undoes both.
         shrink = 1.0 if recipe.lazy is None else recipe.lazy**-2
@@ -90,8 +91,7 @@ class Trainer:
             begin.step,
             {
                 "theta": theta,
-                "probe/loss": torch.full((rows, self.recipe.steps), float("nan")),
-                "probe/diverged_at": torch.full((rows,), -1),
+                "probe/loss": torch.full((rows, self.recipe.steps), float("nan"), device=self.device),
                 "probe/changed": torch.zeros(rows, dtype=torch.int64),
                 **{f"optimizer/{name}": value for name, value in memory.items()},
             },
@@ -99,13 +99,25 @@ class Trainer:
 
     def run(self, state: State, after_step: Callable[[State], None] = lambda state: None) -> State:
         """The state after the last update; `after_step` is called after each, and may save the state."""
+        blocks = [(rows, self._block(state, rows)) for rows in self.blocks]
         while state.step < self.recipe.steps:
             self._arrive(state)
-            self._update(state)
+            self._update(state, blocks)
             state.step += 1
             after_step(state)
         self._arrive(state)
+        state.tensors["probe/diverged_at"] = self._diverged_at(state.tensors["probe/loss"])
         return state
+
+    def _block(self, state: State, rows: slice) -> Block:
+        anchor = None if self.recipe.lazy is None else self.anchor[rows]
+        return Block(self.architecture, self.recipe, state.tensors["theta"][rows], anchor)
+
+    def _diverged_at(self, loss: Tensor) -> Tensor:
+        """The first update of this run (R,) whose loss is not finite, or -1."""
+        bad = ~loss.isfinite()
+        bad[:, : self.begin.step] = False
+        return torch.where(bad.any(1), (~bad).cumprod(1).sum(1), -1)
 
     def _arrive(self, state: State) -> None:
         """At a step: kick the networks whose turn it is, then keep and record what is asked for here."""
@@ -136,11 +148,10 @@ class Trainer:
         theta, only = state.tensors["theta"], slice(row, row + 1)
 
         def batch_gradient(rng: torch.Generator) -> Tensor:
-            chosen = (
-                torch.from_numpy(rng.permutation(len(self.x))[: self.recipe.batch]).unsqueeze(0).to(self.device)
-            )
-            gradient = self._gradient(theta[only], self.anchor[only], self.x[chosen], self.y[chosen], {})[0][0]
-            return functional.pad(gradient.cpu(), (0, theta.shape[1] - len(gradient)))
+            chosen = torch.from_numpy(rng.permutation(len(self.x))[: self.recipe.batch]).unsqueeze(0)
+            x, y = self._examples(chosen.to(self.device))
+            gradient = self._block(state, only).gradient(x, y, {})[0][0].cpu()
+            return functional.pad(gradient, (0, theta.shape[1] - len(gradient)))
 
         moved = (theta[row].cpu().double() + perturb.kick(self.architecture, network, batch_gradient)).float()
         moved = moved.to(self.device)
@@ -149,44 +160,30 @@ class Trainer:
         state.tensors["probe/changed"][row] = (moved != theta[row]).sum()
         theta[row] = moved
 
-    def _update(self, state: State) -> None:
+    def _update(self, state: State, blocks: Sequence[tuple[slice, Block]]) -> None:
         """One update of every row, block by block: its batch, its gradient, its optimizer's step."""
         step, tensors, memory = state.step, state.tensors, state.memory()
         chosen, rate, loss = self.batches.at(step), self.rate * self.factors[step], tensors["probe/loss"]
-        for rows in self.blocks:
-            x, y, kept = self._batch(rows, chosen[rows].to(self.device), step)
-            theta, anchor = tensors["theta"][rows, self.trained], self.anchor[rows]
-            gradient, loss[rows, step] = self._gradient(theta, anchor, x, y, kept)
+        for rows, block in blocks:
+            gradient, loss[rows, step] = block.gradient(*self._batch(rows, chosen[rows].to(self.device), step))
             inner = {name: value[rows] for name, value in memory.items()}
-            self._move(theta, gradient, inner, rate[rows], step, rows)
-        diverged = tensors["probe/diverged_at"]
-        diverged[(diverged < 0) & ~loss[:, step].isfinite()] = step
+            self._move(tensors["theta"][rows, self.trained], gradient, inner, rate[rows], step, rows)
 
     def _batch(self, rows: slice, chosen: Tensor, step: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """These rows' inputs (R, N, *shape), augmented, labels (R, N), and what dropout leaves, at this update."""
         networks, batch = self.networks[rows], self.recipe.batch
-        x, y = self.x[chosen], self.y[chosen]
+        x, y = self._examples(chosen)
         if self.recipe.augment:
             drawn = augment.draws(self.recipe.augment, networks, step, batch)
             x = augment.augment(x, {name: value.to(x.device) for name, value in drawn.items()})
         kept = keep(self.architecture.dropouts, networks, step, batch)
         return x, y, {name: value.to(x.device) for name, value in kept.items()}
 
-    def _gradient(
-        self, theta: Tensor, anchor: Tensor, x: Tensor, y: Tensor, kept: Mapping[str, Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """Gradients (R, trained columns) and batch losses (R,) of rows on each one's own batch.
-
-        A row's loss depends on that row alone, so the gradient of the sum of all losses holds everyone's. This is
-        plain autograd: torch.func.grad gives the same, and imports the compiler (1.2 s a process) to do so.
-        """
-        theta = theta[:, self.trained].detach().requires_grad_()
-        low = self.recipe.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
-            logits = self.architecture.logits(theta, x, anchor[:, self.trained], kept, training=True)
-        losses = per_example(self.recipe.loss, logits.float(), y).mean(-1)
-        (gradient,) = torch.autograd.grad(losses.sum(), theta)
-        return gradient, losses.detach()
+    def _examples(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs (R, N, *shape) and labels (R, N) at these places (R, N) of the training set."""
+        # index_select copies whole examples, x[chosen] number by number.
+        x = self.x.index_select(0, chosen.flatten()).view(*chosen.shape, *self.x.shape[1:])
+        return x, self.y.index_select(0, chosen.flatten()).view(chosen.shape)
 
     def _move(
         self, theta: Tensor, gradient: Tensor, memory: dict[str, Tensor], rate: Tensor, step: int, rows: slice
@@ -216,13 +213,3 @@ def _held(architecture: Architecture, theta: Tensor, frozen: Sequence[str], mask
         if any(fnmatchcase(name, pattern) for pattern in frozen):
             held[:, slot.start : slot.stop] = True
     return held[:, : architecture.layout.trained]
-
-
-# Floats of parameters, or of the widest layer's activations, in one block of rows: 4 MB.
-_BLOCK = 1 << 20
-
-
-def _blocks(architecture: Architecture, rows: int, batch: int) -> list[slice]:
-    """Rows that take a step together, so that a core's cache holds them; follows from shapes alone."""
-    size = max(1, _BLOCK // max(architecture.layout.size, architecture.widest * batch))
-    return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]

@@ -1,53 +1,92 @@
-"""Initial weights by name: each scheme gives the standard deviation of a weight from its fan-in.
+"""Initial values by name: each scheme says how a weight is drawn, given the fan-in of its layer.
 
 Drawn in the layout's order from one stream, so a row depends on its seed alone.
 """
 
-from math import sqrt
+from collections.abc import Mapping
+from math import prod, sqrt
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from isthmus.errors import UserError
+from isthmus.models.roles import Role, role_of, state
 
-SCHEMES = ("he", "lecun")
+SCHEMES = ("he", "lecun", "pytorch", "orthogonal")
+
+# Standard deviation of learned positions and tokens (Dosovitskiy et al. 2021, code).
+_EMBEDDING_STD = 0.02
 
 
-def weight_std(scheme: str, shape: tuple[int, ...]) -> float:
+def weight_std(scheme: str, shape: tuple[int, ...], role: Role) -> float:
     """Standard deviation of a weight's initial entries.
 
     he: sqrt(2 / fan_in) (He et al. 2015, eq. 10); lecun: sqrt(1 / fan_in) (LeCun et al. 1998, section 4.6).
-    fan_in is the product of all axes but the first.
+    pytorch: as its own layers begin, uniform within 1 / sqrt(fan_in), of recurrent layers 1 / sqrt(units).
+    orthogonal: a matrix (units, fan_in) of orthonormal rows or columns, whichever are fewer (Saxe et al. 2014).
     """
-    fan_in = int(np.prod(shape[1:]))
     match scheme:
         case "he":
-            return sqrt(2 / fan_in)
+            return sqrt(2 / role.fan_in)
         case "lecun":
-            return sqrt(1 / fan_in)
+            return sqrt(1 / role.fan_in)
+        case "pytorch":
+            return _bound(role) / sqrt(3)
+        case "orthogonal":
+            return 1 / sqrt(max(role.fan_in, prod(shape) // role.fan_in))
     raise UserError(f"study.yaml, model.init: wanted one of {', '.join(SCHEMES)}, found {scheme!r}")
 
 
-def is_weight(shape: tuple[int, ...]) -> bool:
-    """Whether a parameter is a weight (two axes or more) rather than a bias or a scale."""
-    return len(shape) > 1
+def initialise(module: nn.Module, settings: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Tensor]:
+    """Initial parameters and statistics by the scheme named `init`: what most families begin at."""
+    return draw(module, settings["init"], rng)
 
 
 def draw(module: nn.Module, scheme: str, rng: np.random.Generator) -> dict[str, Tensor]:
-    """Initial parameters, name -> float32 tensor: normal weights, zero biases.
+    """Initial parameters and statistics, name -> float32 tensor.
 
-    LeCun weights are normal cut at two standard deviations and rescaled to the stated one, as in Flax.
+    Weights by the scheme; biases zero, in PyTorch's scheme drawn like the weights; scales one, shifts zero;
+    embeddings normal; statistics, and what else the module makes itself, as they are in it.
     """
-    drawn = {}
-    for name, parameter in module.named_parameters():
-        shape = tuple(parameter.shape)
-        if is_weight(shape):
-            values = _truncated(rng, shape) if scheme == "lecun" else rng.standard_normal(shape)
-            drawn[name] = torch.from_numpy((values * weight_std(scheme, shape)).astype(np.float32))
-        else:
-            drawn[name] = torch.zeros(shape)
-    return drawn
+    return {name: _drawn(value, scheme, rng) for name, value in state(module).items()}
+
+
+def _drawn(value: Tensor, scheme: str, rng: np.random.Generator) -> Tensor:
+    role, shape = role_of(value), tuple(value.shape)
+    match role.kind:
+        case "weight":
+            drawn = _weight(scheme, shape, role, rng)
+        case "bias" if scheme == "pytorch":
+            drawn = rng.uniform(-_bound(role), _bound(role), shape)
+        case "bias" | "shift":
+            return torch.zeros(shape)
+        case "scale":
+            return torch.ones(shape)
+        case "embedding":
+            drawn = _EMBEDDING_STD * rng.standard_normal(shape)
+        case "own":
+            return value.detach().clone()
+    return torch.from_numpy(drawn.astype(np.float32))
+
+
+def _weight(scheme: str, shape: tuple[int, ...], role: Role, rng: np.random.Generator) -> np.ndarray:
+    """A weight's initial entries, float64. LeCun's are normal, cut at two deviations and rescaled, as in Flax."""
+    std = weight_std(scheme, shape, role)
+    match scheme:
+        case "lecun":
+            return _truncated(rng, shape) * std
+        case "pytorch":
+            return rng.uniform(-_bound(role), _bound(role), shape)
+        case "orthogonal":
+            return _orthogonal(rng, prod(shape) // role.fan_in, role.fan_in).reshape(shape)
+    return rng.standard_normal(shape) * std
+
+
+def _bound(role: Role) -> float:
+    """The largest value of PyTorch's own start: of nn.Linear, nn.Conv2d, and the recurrent layers."""
+    return 1 / sqrt(role.units or role.fan_in)
 
 
 # Standard deviation of a standard normal cut at +-2.
@@ -59,3 +98,10 @@ def _truncated(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     while (outside := np.abs(values) > 2).any():
         values[outside] = rng.standard_normal(int(outside.sum()))
     return values / _STD_OF_CUT
+
+
+def _orthogonal(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
+    """A uniform matrix with orthonormal columns, or rows where those are fewer (Mezzadri 2007: hence the signs)."""
+    q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+    q = q * np.sign(np.diagonal(r))
+    return q if rows >= columns else q.T

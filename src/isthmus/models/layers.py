@@ -1,112 +1,87 @@
 """Layers that compute one network or many at once: a weight with one axis more holds R networks, rows of a fleet.
 
-Features of R networks stand as (R, N, ..., width), their images as (N, R * channels, H, W): matrix products and
-grouped convolutions then take them without a copy. With plain weights each layer is PyTorch's own, name for name.
+Features of R networks stand as (R, N, ..., width), which matrix products take without a copy; their images are in
+images.py. With plain weights each layer is PyTorch's own, name for name.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from isthmus.models.roles import Role, parameter
 
-def fold(x: Tensor) -> Tensor:
-    """Images (N, R * C, H, W) of images (R, N, C, H, W); those of one network (N, C, H, W) stay as they are.
+# PyTorch rounds sigmoid, elu, silu and softplus otherwise where a tensor has ended but for less than a vector: with
+# these the last bits of a network can depend on how many are computed together, which its recipe fixes.
+ACTIVATIONS = {
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "identity": lambda x: x,
+    "gelu": functional.gelu,
+    "sigmoid": torch.sigmoid,
+    "elu": functional.elu,
+    "silu": functional.silu,
+    "leaky_relu": functional.leaky_relu,
+    "softplus": functional.softplus,
+}
 
-    One network's images are laid out channels last, which is what PyTorch's convolutions are fastest on.
+Axes = dict[str, tuple[str | None, ...]]
+
+
+def axes(name: str, layer: nn.Module, unit: str | None, before: str | None = None) -> Axes:
+    """A layer's part of a symmetry table: name in the row -> for each axis, the group that permutes it, or None.
+
+    unit: the group of what the layer gives, on the first axis. before: that of what it takes, on the second.
     """
-    if x.ndim == 5 and len(x) > 1:
-        return x.transpose(0, 1).flatten(1, 2)
-    x = x[0] if x.ndim == 5 else x
-    _, channels, height, width = x.shape
-    if channels == 1:
-        # The same memory either way, but PyTorch takes the strides for a sign of what the output should be.
-        return x.contiguous().as_strided(x.shape, (height * width, 1, width, 1))
-    return x.contiguous(memory_format=torch.channels_last)
+    return {
+        f"{name}.{own}": (unit, before, *(None,) * value.ndim)[: value.ndim]
+        for own, value in layer.state_dict().items()
+    }
 
 
-def unfold(x: Tensor, rows: int | None) -> Tensor:
-    """Features (R, N, C) of (N, R * C), as `fold` left them once H and W are gone; (N, C) where rows is None."""
-    return x if rows is None else x.unflatten(1, (rows, -1)).transpose(0, 1)
+class _Products(torch.autograd.Function):
+    """x W^T + b for R networks: x (R, n, in), weights (R, out, in), biases (R, out).
+
+    PyTorch's own derivative of baddbmm makes the gradient of W^T, and copies it to turn it round; here it is made
+    the way that W lies.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        if torch.is_autocast_enabled(x.device.type):
+            low = torch.get_autocast_dtype(x.device.type)
+            x, weight, bias = x.to(low), weight.to(low), bias.to(low)
+        ctx.save_for_backward(x, weight)
+        # The bias goes into the product: one pass over the output less.
+        return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        back = torch.bmm(gradient, weight) if ctx.needs_input_grad[0] else None
+        return back, torch.bmm(gradient.mT, x), gradient.sum(1)
 
 
-def units(x: Tensor, rows: int | None) -> Tensor:
-    """Activations (R, N, H, W, C) of folded images (N, R * C, H, W), units last; (N, H, W, C) where rows is None."""
-    return x.movedim(1, -1) if rows is None else x.unflatten(1, (rows, -1)).permute(1, 0, 3, 4, 2)
-
-
-def rows_of(x: Tensor, axes: int) -> int | None:
-    """R of inputs (R, N, ...) with so many axes behind N, None of one network's inputs (N, ...)."""
-    return len(x) if x.ndim == axes + 2 else None
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x W^T + b on the last axis: (N, ..., out) of (N, ..., in), or (R, N, ..., out) with weights (R, out, in)."""
+    if weight.ndim == 2:
+        return functional.linear(x, weight, bias)
+    out = _Products.apply(x.flatten(1, -2), weight, bias)
+    return out.unflatten(1, x.shape[1:-1]) if x.ndim > 3 else out
 
 
 class Linear(nn.Module):
-    """x W^T + b on the last axis: of (N, ..., in), or of (R, N, ..., in) with weights (R, out, in)."""
+    """A linear layer on the last axis."""
 
     def __init__(self, features: int, out: int) -> None:
         super().__init__()
-        # Empty, not initialised: the values of every parameter always come from a row.
-        self.weight = nn.Parameter(torch.empty(out, features))
-        self.bias = nn.Parameter(torch.empty(out))
+        self.weight = parameter(Role("weight", features), out, features)
+        self.bias = parameter(Role("bias", features), out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Outputs (..., out)."""
-        if self.weight.ndim == 2:
-            return functional.linear(x, self.weight, self.bias)
-        # The bias goes into the product: one pass over the output less.
-        out = torch.baddbmm(self.bias.unsqueeze(1), x.flatten(1, -2), self.weight.mT)
-        return out.unflatten(1, x.shape[1:-1]) if x.ndim > 3 else out
-
-
-class Conv2d(nn.Module):
-    """A square convolution of folded images; of R networks, a grouped one with a group for each."""
-
-    def __init__(
-        self, channels: int, out: int, kernel: int, stride: int = 1, padding: int = 0, bias: bool = True
-    ) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(out, channels, kernel, kernel))
-        self.register_parameter("bias", nn.Parameter(torch.empty(out)) if bias else None)
-        self.stride, self.padding = stride, padding
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Images (N, R * out, H', W') of images (N, R * channels, H, W)."""
-        groups = 1 if self.weight.ndim == 4 else len(self.weight)
-        weight = self.weight if self.weight.ndim == 4 else self.weight.flatten(0, 1)
-        bias = None if self.bias is None else self.bias.flatten()
-        return functional.conv2d(x, weight, bias, self.stride, self.padding, groups=groups)
-
-
-class BatchNorm2d(nn.Module):
-    """Batch normalisation of folded images (Ioffe & Szegedy 2015): each batch's own statistics while training, else
-    those in the row, which one explicit pass over the training set puts there (engine/statistics.py).
-
-    Parameters and buffers are named as in torch.nn.BatchNorm2d.
-    """
-
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, channels: int, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.empty(channels)), nn.Parameter(torch.empty(channels))
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-        self.eps = eps
-        # (mean, unbiased variance), (R, channels) each, of the last batch, where somebody asks for them.
-        self.observing = False
-        self.observed: tuple[Tensor, Tensor] | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Images of the same shape (N, R * channels, H, W)."""
-        if self.observing:
-            variance, mean = torch.var_mean(x, dim=(0, 2, 3))
-            self.observed = mean.view(self.weight.shape), variance.view(self.weight.shape)
-        mean, variance = (
-            (None, None) if self.training else (self.running_mean.flatten(), self.running_var.flatten())
-        )
-        return functional.batch_norm(
-            x, mean, variance, self.weight.flatten(), self.bias.flatten(), self.training, 0.0, self.eps
-        )
+        """Outputs (..., out) of (..., in)."""
+        return linear(x, self.weight, self.bias)
 
 
 class LayerNorm(nn.Module):
@@ -114,7 +89,7 @@ class LayerNorm(nn.Module):
 
     def __init__(self, features: int, eps: float = 1e-5) -> None:
         super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.empty(features)), nn.Parameter(torch.empty(features))
+        self.weight, self.bias = parameter(Role("scale"), features), parameter(Role("shift"), features)
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:

@@ -5,13 +5,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
-from isthmus.models.initialise import draw
-from isthmus.models.layers import Dropout, Linear
+from isthmus.models.initialise import initialise
+from isthmus.models.layers import ACTIVATIONS, Axes, Dropout, Linear, axes
+from isthmus.models.mlp_gradient import FORMULAS, write_gradient
 
-ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "identity": lambda x: x}
+__all__ = ["build", "initialise", "symmetry"]
 
 
 class MLP(nn.Module):
@@ -26,12 +26,16 @@ class MLP(nn.Module):
         sizes = [int(np.prod(shape)), *widths, classes]
         self.layers = nn.ModuleList(Linear(a, b) for a, b in pairwise(sizes))
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in widths) if dropout else None
-        self.activation = ACTIVATIONS[activation]
+        self.named_activation, self.activation = activation, ACTIVATIONS[activation]
         self.axes = len(shape)
+        # Where the formula knows the activation's slope, rows train without autograd.
+        self.write_gradient = write_gradient if activation in FORMULAS else None
 
     def forward(self, x: Tensor, activations: bool = False) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
-        """Logits (..., N, classes) of inputs (..., N, *shape); with `activations`, also group -> (..., N, width) after
-        the activation function, for every hidden layer."""
+        """Logits (..., N, classes) of inputs (..., N, *shape).
+
+        With `activations`, also group -> (..., N, width) after the activation function, for every hidden layer.
+        """
         hidden = {}
         x = x.flatten(-self.axes)
         for level, layer in enumerate(self.layers[:-1]):
@@ -48,20 +52,13 @@ def build(settings: Mapping[str, Any], shape: tuple[int, ...], classes: int) -> 
     return MLP(shape, list(settings["widths"]), classes, settings["activation"], settings.get("dropout", 0.0))
 
 
-def initialise(module: MLP, settings: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Tensor]:
-    """Initial parameters by the scheme named `init`."""
-    return draw(module, settings["init"], rng)
-
-
-def symmetry(module: MLP) -> dict[str, tuple[str | None, ...]]:
+def symmetry(module: MLP) -> Axes:
     """Parameter name -> for each axis, the group whose permutation acts on it, or None.
 
     Group `h<l>` is the order of the units of hidden layer l.
     """
-    last = len(module.layers) - 1
-    table: dict[str, tuple[str | None, ...]] = {}
-    for level in range(last + 1):
-        unit = f"h{level}" if level < last else None
-        table[f"layers.{level}.weight"] = (unit, f"h{level - 1}" if level > 0 else None)
-        table[f"layers.{level}.bias"] = (unit,)
+    table, unit = {}, None
+    for level, layer in enumerate(module.layers):
+        before, unit = unit, f"h{level}" if layer is not module.layers[-1] else None
+        table |= axes(f"layers.{level}", layer, unit, before)
     return table

@@ -31,6 +31,6 @@ def update(
     if decay:
         gradient = gradient.add(theta, alpha=decay)
     if momentum:
-        velocity = state["velocity"].mul_(momentum).add_(gradient)
+        velocity = torch.add(gradient, state["velocity"], alpha=momentum, out=state["velocity"])
         gradient = gradient.add(velocity, alpha=momentum) if settings.get("nesterov", False) else velocity
     theta.addcmul_(gradient, rate, value=-1.0)

@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
+import torch
+
 from isthmus.data import prepared
-from isthmus.engine.checkpoints import Counter, train_chunk
+from isthmus.engine import memory
+from isthmus.engine.checkpoints import SAVE_EVERY, Counter, train_chunk
 from isthmus.engine.fleet import Source
 from isthmus.engine.recipe import Recipe
+from isthmus.engine.saves import say
 from isthmus.engine.start import branched
+from isthmus.errors import UserError
+from isthmus.stopping import Requests
 
 
 def train(
@@ -19,11 +25,28 @@ def train(
     progress: Counter,
     parent: Source | None = None,
     device: str = "cpu",
+    requests: Requests | None = None,
+    save_every: float = SAVE_EVERY,
 ) -> None:
-    """Write chunk `index` of the recipe's fleet to `out`.
+    """Write chunk `index` of the recipe's fleet to `out`; errors as in `train_chunk`.
 
-    data: the prepared file. save: where the state of a running job is kept. code: fingerprint of this code. parent:
-    the fleet that the recipe branches from. device: where the rows are computed.
+    data: the prepared file. save: where the state of a running job is kept, every `save_every` seconds. code:
+    fingerprint of this code. parent: the fleet that the recipe branches from. device: where the rows are computed.
+
+    Raises UserError where PyTorch finds no such device, and MemoryError, whose message is what was wanted, when
+    there is not enough.
     """
-    start = None if parent is None else branched(recipe, recipe.chunks[index], parent.load())
-    train_chunk(recipe, index, prepared.load(data), out, save, code, progress, start, device)
+    if device == "cuda" and not torch.cuda.is_available():
+        wanted = "wanted a machine on which PyTorch finds CUDA, or `device: cpu` in config/config.yaml"
+        raise UserError(f"--device: {wanted}, found cuda on a machine without")
+    rows = recipe.chunks[index]
+    with memory.told(f"memory to read {data}"):
+        examples = prepared.load(data)
+    read = 0 if parent is None else sum(path.stat().st_size for path in parent.chunks if path.is_file())
+    needed = memory.megabytes(recipe, rows, examples, read, device)
+    wanted = f"about {needed} MB of {device} memory for {rows.stop - rows.start} networks"
+    # At the start: the kernel may end a process that takes too much without a word.
+    say(wanted)
+    with memory.told(wanted):
+        start = None if recipe.branch is None else branched(recipe, rows, parent.load())
+        train_chunk(recipe, index, examples, out, save, code, progress, start, device, requests, save_every)

@@ -1,0 +1,70 @@
+"""How much memory a chunk needs in training, from shapes alone, and the error that says so if it is not there."""
+
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from isthmus.data.prepared import DataSet
+from isthmus.engine.architecture import Architecture
+from isthmus.engine.recipe import Recipe
+from isthmus.engine.train import optimizer_of
+
+# Bytes of a float32.
+_FLOAT = 4
+
+
+def megabytes(recipe: Recipe, rows: slice, data: DataSet, read: int = 0, device: str = "cpu") -> int:
+    """About how many megabytes (10^6 bytes) these rows need in training, without what the recipe's probes record.
+
+    read: bytes of the parent's fleet, for a branch. On the CPU they are what this process holds by now, data and
+    libraries, and what is to come: theta, theta_0, rows at each checkpoint, the optimizer's memory, losses, and one
+    block's activations, gradient and temporary rows. On another device they are what lies there.
+    """
+    count, of = rows.stop - rows.start, (recipe, data.shape, data.classes)
+    try:
+        with told("one network"):
+            architecture = Architecture.of(*of)
+            floats = _at_work(architecture, count, recipe.batch)
+    except MemoryError:
+        # Not even one: its shapes still say what its rows would take.
+        with torch.device("meta"):
+            architecture, floats = Architecture.of(*of), 0
+    layout = architecture.layout
+    of_one_scalar = optimizer_of(recipe).init(torch.zeros(1, 1), recipe.optimizer.settings)
+    floats += count * (layout.size * (2 + len({*recipe.checkpoints})) + recipe.steps)
+    floats += count * layout.trained * len(of_one_scalar) * (1 + len(recipe.memory))
+    held = count * layout.trained if recipe.frozen else 0
+    if device == "cpu":
+        # Twice what is read: as the file's pages, and as tensors.
+        return round((_held_now() + 2 * read + held + _FLOAT * floats) / 1e6)
+    there = sum(part["train"].nbytes for part in (data.inputs, data.labels))
+    return round((there + held + _FLOAT * floats) / 1e6)
+
+
+@contextmanager
+def told(wanted: str) -> Iterator[None]:
+    """Every failure to allocate, PyTorch's too, leaves the block as a MemoryError whose message is `wanted`."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise MemoryError(wanted) from error
+    except RuntimeError as error:
+        if "DefaultCPUAllocator" not in str(error):
+            raise
+        raise MemoryError(wanted) from error
+
+
+def _at_work(architecture: Architecture, rows: int, batch: int) -> int:
+    """Floats of a block of rows in one step: gradient, temporary rows, and at most what goes through each part."""
+    depth = sum(not [*part.children()] for part in architecture.module.modules())
+    of_one = 4 * architecture.layout.size + 2 * depth * architecture.widest * batch
+    return of_one * min(rows, architecture.rows_at_once(batch))
+
+
+def _held_now() -> int:
+    """Bytes of memory that this process has held at most by now."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
