@@ -122,7 +122,7 @@ def test_cells_are_measured_and_one_that_fails_says_why():
         Cell("evaluate", "losses", "serial", 3, variant="many"),
     ]
     good, bad = measure(cells, 0.01)
-    assert good.n == 5
+    assert good.n > 0
     assert 0 < good.low <= good.us_per_step_network <= good.high
     assert good.gflops == pytest.approx(6 * (64 * 64 * 2 + 640) * 64 / good.us_per_step_network / 1e3)
     assert good.peak_mb > 100
@@ -130,6 +130,15 @@ def test_cells_are_measured_and_one_that_fails_says_why():
     assert bad.n == 0
     assert bad.us_per_step_network != bad.us_per_step_network
     assert "invalid literal" in bad.note
+
+
+def test_a_worker_that_is_gone_is_a_fault_and_no_crash():
+    session = sessions.Session(Cell("train", "mlp-64", "engine", 1))
+    for process, _ in session.workers:
+        process.kill()
+        process.join()
+    with pytest.raises(sessions.CellError, match="a worker ended"):
+        session.plan(0.01, 2)
 
 
 def test_a_whole_process_counts_its_start(monkeypatch):

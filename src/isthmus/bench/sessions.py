@@ -5,6 +5,7 @@ import multiprocessing
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -120,13 +121,15 @@ class Session:
 
     def _tell(self, what: int | str | None) -> None:
         for _, pipe in self.workers:
-            pipe.send(what)
+            # One that has ended has left a word that says why, or none: `_answers` finds out.
+            with suppress(ConnectionError):
+                pipe.send(what)
 
     def _answers(self) -> list:
         """What each worker sends next; CellError if one says what went wrong, or has ended without a word."""
         try:
             answers = [pipe.recv() for _, pipe in self.workers]
-        except EOFError as error:
+        except (EOFError, ConnectionError) as error:
             raise CellError("a worker ended (out of memory?)") from error
         for answer in answers:
             if isinstance(answer, str) and answer != "ready":

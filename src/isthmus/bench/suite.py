@@ -68,7 +68,7 @@ class Suite:
         serial, block = self._serial(case), self._block(case)
         for rows in self._rows(case):
             cells = []
-            if "process" in self.methods and rows == self._rows(case)[0]:
+            if "process" in self.methods and serial.n and rows == self._rows(case)[0]:
                 cells.append(self._process(case, serial))
             if "serial" in self.methods:
                 for threads in self._threads:
@@ -161,7 +161,7 @@ class Suite:
         return Cell(part, case.name, method, rows, device=self.device, precision=self.precision, **more)
 
     def _best(self, cells: list[Cell]) -> Result:
-        return min(self._measure(cells), key=lambda result: result.us_per_step_network)
+        return min(self._measure(cells), key=lambda result: (result.n == 0, result.us_per_step_network))
 
     def _measure(self, cells: list[Cell]) -> list[Result]:
         found = measure(cells, self.seconds)

@@ -156,8 +156,8 @@ class Architecture:
     def one_by_one(self, examples: int) -> bool:
         """Whether each row is computed as a plain network of its own; follows from shapes alone.
 
-        Products of small networks fill a core only when many are stacked. A convolution of a whole batch fills it
-        alone, and PyTorch's grouped ones, which would stack it, are slower (benchmarks/README.md).
+        Products of small networks fill a core only when many are stacked. Convolutions of larger images fill it
+        alone, and PyTorch's grouped ones, which would stack them, are slower (benchmarks/README.md).
         """
         return not self.stacks or (self.convolves and self.widest * examples > _FILLS)
 
@@ -192,4 +192,4 @@ class Architecture:
 _BLOCK = 1 << 20
 
 # Floats of the widest layer's activations from which a network's convolutions keep a core busy by themselves.
-_FILLS = 1 << 14
+_FILLS = 1 << 17
