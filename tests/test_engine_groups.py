@@ -68,7 +68,7 @@ def test_a_fleet_is_itself_bit_for_bit_in_other_groups(setting):
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_two_threads_give_small_networks_the_bits_of_one(setting, on_threads):
-    """Not so for wide layers: how a product is shared out is part of its rounding, so a recipe names its threads."""
+    """Not so for wide layers, whose products are shared out, which rounds: hence a recipe names its threads."""
     run, data = recipe(setting), dataset()
     on_threads(2)
     two = rows_by_network(run, data, [NETWORKS])
@@ -97,7 +97,9 @@ def test_blocks_of_rows_that_step_together_do_not_show(setting, monkeypatch):
     ],
     ids=str,
 )
-def test_networks_of_the_rooms_sizes_do_not_know_their_neighbours(widths, features, batch, lazy, threads, on_threads):
+def test_networks_of_the_rooms_sizes_do_not_know_their_neighbours(
+    widths, features, batch, lazy, threads, on_threads
+):
     on_threads(threads)
     data = dataset(2 * batch, features, 10)
     networks = tuple(Network(seed, 0.05) for seed in range(5))

@@ -241,6 +241,14 @@ def test_tensors_of_different_numbers_of_rows_are_refused():
         Start(5, torch.zeros(8, 3), {"velocity": torch.zeros(8, 3)}, mask=torch.ones(4, 3, dtype=torch.bool))
 
 
+@pytest.mark.parametrize("name", ["theta", "mask"])
+@pytest.mark.parametrize("shape", [(4, 107), (8, 106)], ids=str)
+def test_a_start_of_other_rows_than_the_chunks_is_refused(name, shape):
+    given = torch.ones(shape, dtype=torch.bool if name == "mask" else torch.float32)
+    with pytest.raises(ValueError, match=rf"^{name}: wanted the chunk's \(8, 107\), found \({shape[0]}, "):
+        Trainer(recipe(), NETWORKS, dataset(), Start(**{name: given}))
+
+
 def test_a_network_without_a_start_has_no_mask():
     run, data = recipe(), dataset()
     assert torch.equal(row_of(run, data, NETWORKS[0]), pruned(run, data, Start()).tensors["theta"][0])

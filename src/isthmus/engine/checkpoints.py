@@ -12,7 +12,7 @@ from isthmus.data.prepared import DataSet
 from isthmus.engine.recipe import Network, Recipe
 from isthmus.engine.saves import Saves, say
 from isthmus.engine.start import Start
-from isthmus.engine.train import State, Trainer
+from isthmus.engine.train import State, Trainer, exact_products
 from isthmus.errors import UserError
 from isthmus.stopping import Requests, StoppedError
 
@@ -57,6 +57,7 @@ def train_chunk(
     then saved, if it can be.
     """
     torch.set_num_threads(recipe.threads)
+    exact_products()
     for path in (out, save):
         tensors.ready(path)
     rows = recipe.chunks[index]

@@ -41,6 +41,12 @@ class Start:
             counts = ", ".join(f"{name} {len(value)}" for name, value in self._tensors().items())
             raise ValueError(f"wanted tensors of as many rows as the chunk, found {counts}")
 
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Raises ValueError where theta or mask is not of the chunk's shape (R, P)."""
+        for name, value in {"theta": self.theta, "mask": self.mask}.items():
+            if value is not None and value.shape != shape:
+                raise ValueError(f"{name}: wanted the chunk's {tuple(shape)}, found {tuple(value.shape)}")
+
     def _tensors(self) -> dict[str, Tensor]:
         """Name -> what there is of it all, sorted by name."""
         parts = {"theta": self.theta, "mask": self.mask, **{f"memory/{k}": v for k, v in self.memory.items()}}

@@ -42,6 +42,12 @@ class State:
         return {name[len(prefix) :]: value for name, value in self.tensors.items() if name.startswith(prefix)}
 
 
+def exact_products() -> None:
+    """Have a GPU compute float32 products in float32, not in tf32, and equally in each run."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+
+
 def optimizer_of(recipe: Recipe) -> ModuleType:
     """The optimizer's module: `init` and `update`."""
     try:
@@ -71,6 +77,9 @@ class Trainer:
         self.batches = Batches(networks, len(self.x), recipe.batch)
         self.anchor = self.architecture.initial([network.seed for network in networks]).to(self.device)
         self.begin = start or Start()
+        self.begin.check(self.anchor.shape)
+        # The update at which the optimizer's memory was empty: Adam counts from there.
+        self.born = self.begin.step - self.begin.age
         self.held = _held(self.architecture, self.anchor, recipe.frozen, self.begin.mask)
         size = self.architecture.rows_at_once(recipe.batch)
         self.blocks = [slice(at, min(at + size, len(networks))) for at in range(0, len(networks), size)]
@@ -167,7 +176,7 @@ class Trainer:
         for rows, block in blocks:
             gradient, loss[rows, step] = block.gradient(*self._batch(rows, chosen[rows].to(self.device), step))
             inner = {name: value[rows] for name, value in memory.items()}
-            self._move(tensors["theta"][rows, self.trained], gradient, inner, rate[rows], step, rows)
+            self._move(tensors["theta"][rows, self.trained], gradient, inner, rate[rows], step - self.born, rows)
 
     def _batch(self, rows: slice, chosen: Tensor, step: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """These rows' inputs (R, N, *shape), augmented, labels (R, N), and what dropout leaves, at this update."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 _aten = torch.ops.aten
 
-# Activation, in place -> in place, the gradient before it from the gradient behind it and the activation's own value.
+# Activation -> it, and the gradient before it from the gradient behind it and its own value, both in place.
 FORMULAS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
     "relu": (torch.relu_, lambda g, h: _aten.threshold_backward.grad_input(g, h, 0.0, grad_input=g)),
     "tanh": (torch.tanh_, lambda g, h: _aten.tanh_backward.grad_input(g, h, grad_input=g)),
