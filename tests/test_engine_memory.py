@@ -85,7 +85,7 @@ from isthmus.engine.checkpoints import train_chunk
 data, run = dataset(500, 784, 10), recipe("adam", model=mlp(400, 400), batch=50)
 foreseen = memory.megabytes(run, run.chunks[0], data)
 train_chunk(run, 0, data, Path("out"), Path("save"), "code", Steps(), save_every=0.0)
-print(foreseen, round(memory._held_now() / 1e6))
+print(foreseen, round(memory.held() / 1e6))
 """
 
 

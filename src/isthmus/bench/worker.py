@@ -1,16 +1,14 @@
 """A process of its own for a cell, so that its memory is its own; it works only when it is told to."""
 
-import resource
-import sys
 import time
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from isthmus.bench.cell import Cell
 from isthmus.bench.works import begin, synchronise
+from isthmus.engine import memory
 
 
 class Ended(NamedTuple):
@@ -49,11 +47,4 @@ def peak_mb(device: str) -> float:
     """Largest memory of this process so far in MB, with libraries; on a GPU what was allocated there."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 1e6
-    try:
-        # Not ru_maxrss, which a process inherits from the one that started it.
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        (kilobytes,) = (line.split()[1] for line in lines if line.startswith("VmHWM"))
-        return int(kilobytes) * 1024 / 1e6
-    except OSError:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+    return memory.held() / 1e6

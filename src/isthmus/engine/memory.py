@@ -4,6 +4,7 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -36,12 +37,12 @@ def megabytes(recipe: Recipe, rows: slice, data: DataSet, read: int = 0, device:
     of_one_scalar = optimizer_of(recipe).init(torch.zeros(1, 1), recipe.optimizer.settings)
     floats += count * (layout.size * (2 + len({*recipe.checkpoints})) + recipe.steps)
     floats += count * layout.trained * len(of_one_scalar) * (1 + len(recipe.memory))
-    held = count * layout.trained if recipe.frozen else 0
+    kept = count * layout.trained if recipe.frozen else 0
     if device == "cpu":
         # Twice what is read: as the file's pages, and as tensors.
-        return round((_held_now() + 2 * read + held + _FLOAT * floats) / 1e6)
+        return round((held() + 2 * read + kept + _FLOAT * floats) / 1e6)
     there = sum(part["train"].nbytes for part in (data.inputs, data.labels))
-    return round((there + held + _FLOAT * floats) / 1e6)
+    return round((there + kept + _FLOAT * floats) / 1e6)
 
 
 @contextmanager
@@ -64,7 +65,13 @@ def _at_work(architecture: Architecture, rows: int, batch: int) -> int:
     return of_one * min(rows, architecture.rows_at_once(batch))
 
 
-def _held_now() -> int:
-    """Bytes of memory that this process has held at most by now."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+def held() -> int:
+    """Most bytes of memory that this process has held so far, libraries included."""
+    try:
+        # Not ru_maxrss, which a process inherits from the one that started it.
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        (kilobytes,) = (line.split()[1] for line in lines if line.startswith("VmHWM"))
+        return 1024 * int(kilobytes)
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else 1024 * peak
