@@ -23,8 +23,9 @@ report: $(READY) $(REPORT)
 $(REPORT): $(BUILT)
 	snakemake --report $@ --config scale=$(SCALE)
 
+# Two at a time: each process that tests takes a gigabyte or so.
 test: $(READY)
-	python -m pytest
+	python -m pytest -n 2
 
 # `kill -9` of 50 training jobs at random moments, each called again: a line for each, and whether the bits are the same.
 torture: $(READY)

@@ -40,6 +40,7 @@ class Progress:
     def start_at(self, done: int) -> None:
         """Say that `done` units were finished before: they count, but not in the rate."""
         self._done = self._first = done
+        self._start = time.monotonic()
         self.advance(0)
 
     def advance(self, units: int = 1) -> None:
@@ -49,7 +50,7 @@ class Progress:
         rate = (self._done - self._first) / max(now - self._start, 1e-9)
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, rate=f"{rate:.0f} {self._unit}/s")
-        elif now - self._last >= _EVERY:
+        elif self._done > self._first and now - self._last >= _EVERY:
             self._last = now
             left = (self._total - self._done) / max(rate, 1e-9)
             self._console.print(
