@@ -138,7 +138,9 @@ def parents_of(run):
 
 def recipe_field(name):
     """A parameter: one field of the run's recipe. Field by field, so that Snakemake's reason names what changed."""
-    return lambda wildcards: f"{name}={in_short(getattr(run_of(wildcards).recipe, name))}"
+    return (
+        lambda wildcards: f"{name}={in_short(getattr(run_of(wildcards).recipe, name))}"
+    )
 
 
 def in_short(value):
