@@ -81,8 +81,26 @@ def test_blocks_of_rows_that_step_together_do_not_show(setting, monkeypatch):
     run, data = recipe(setting), dataset()
     whole = rows_by_network(run, data, [NETWORKS])
     monkeypatch.setattr(architecture, "_BLOCK", 1)
-    assert len(train.Trainer(run, NETWORKS, data).blocks) == len(NETWORKS)
-    assert_same_bits(rows_by_network(run, data, [NETWORKS]), whole)
+    for turn in (1, 3, 8):
+        monkeypatch.setattr(train, "_TURN", turn)
+        assert len(train.Trainer(run, NETWORKS, data).blocks) == len(NETWORKS)
+        assert_same_bits(rows_by_network(run, data, [NETWORKS]), whole)
+
+
+def test_blocks_take_turns_of_several_updates_where_their_weights_outweigh_their_activations(monkeypatch):
+    data, turns = dataset(), []
+    monkeypatch.setattr(architecture, "_BLOCK", 1)
+    for widths, batch, networks in [((50, 50), 8, NETWORKS), ((7, 5), 40, NETWORKS), ((50, 50), 8, NETWORKS[:1])]:
+        run = recipe(model=mlp(*widths), batch=batch, steps=20, checkpoints=(20,), networks=networks)
+        trainer, seen = train.Trainer(run, networks, data), []
+        trainer.run(trainer.start(), lambda state, seen=seen: seen.append(state.step))
+        turns.append(seen)
+    assert turns[1] == turns[2] == list(range(1, 21))
+    # Turns end where a network of NETWORKS is kicked, and at the run's end.
+    kicks = {network.perturbation.at for network in NETWORKS if network.perturbation is not None}
+    assert kicks & set(turns[0]) == {at for at in kicks if 0 < at <= 20}
+    assert len(turns[0]) < 10
+    assert turns[0][-1] == 20
 
 
 @pytest.mark.parametrize("threads", [1, 2])

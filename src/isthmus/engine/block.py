@@ -32,8 +32,8 @@ class Block:
         self.first = None if anchor is None else _bound(architecture.module, self._values(architecture, anchor))
         self.by_formula = getattr(self.module, "write_gradient", None) is not None and not self.low
         if self.by_formula:
-            self.sum = torch.empty(len(theta), architecture.layout.trained, device=theta.device)
-            self.into = architecture.layout.split(self.sum)
+            self.gradients = torch.empty(len(theta), architecture.layout.trained, device=theta.device)
+            self.into = architecture.layout.split(self.gradients)
         else:
             self.leaves = [values[name].requires_grad_() for name in architecture.layout.parameters]
 
@@ -61,7 +61,7 @@ class Block:
             return losses.mean(-1), gradient.mul_((self.lazy or 1.0) / y.shape[1])
 
         losses = self.module.write_gradient(self.module, x, criterion, self.into)
-        return self.sum, losses
+        return self.gradients, losses
 
     def _autograd(self, x: Tensor, y: Tensor, start: Tensor | None) -> tuple[Tensor, Tensor]:
         """By autograd: a row's loss depends on that row alone, so the gradient of their sum holds everyone's.

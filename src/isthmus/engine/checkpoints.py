@@ -52,7 +52,7 @@ def train_chunk(
     what trains; a save made by other code, recipe, data, start or device is not taken up. start: where the rows
     begin, if not at their initialisation. device: where they are computed. save_every: seconds.
 
-    Raises StoppedError after a request to stop, when the step at work is done and saved. Raises UserError before
+    Raises StoppedError after a request to stop, when the steps at work are done and saved. Raises UserError before
     the first step when `out` or `save` cannot be written to, and after the last one when `out` cannot: the state is
     then saved, if it can be.
     """
@@ -73,13 +73,15 @@ def train_chunk(
     saves = Saves(save, header | {"device": device}, save_every)
     saved = saves.found(trainer)
     state = saved or trainer.start()
-    first = state.step
+    first = shown = state.step
     progress.expect(recipe.steps)
     progress.start_at(first)
 
-    def after_step(state: State) -> None:
+    def after(state: State) -> None:
+        nonlocal shown
         with suppress(OSError):  # as in `say`
-            progress.advance()
+            progress.advance(state.step - shown)
+        shown = state.step
         if state.step == recipe.steps:
             return
         if requests is not None and requests.asked is not None:
@@ -89,7 +91,7 @@ def train_chunk(
 
     # A save of the last step is of a chunk that is trained, and could not be written.
     if saved is None or first < recipe.steps:
-        trainer.run(state, after_step)
+        trainer.run(state, after)
     diverged = _diverged(trainer.networks, rows.start, state.tensors["probe/diverged_at"].tolist())
     say(f"{state.step - first} of {recipe.steps} steps taken with {len(trainer.networks)} networks, {diverged}")
     kept = {name: value for name, value in state.tensors.items() if name.startswith(("step/", "probe/"))}

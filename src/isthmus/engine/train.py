@@ -58,6 +58,11 @@ def optimizer_of(recipe: Recipe) -> ModuleType:
         ) from error
 
 
+# Updates that a block takes in its turn, where reading its rows from memory takes a good part of an update: so they
+# are read once for eight. A save or a request to stop waits for the turn of every block.
+_TURN = 8
+
+
 class Trainer:
     """Takes the networks of one chunk from where they begin to the recipe's last step."""
 
@@ -83,6 +88,10 @@ class Trainer:
         self.held = _held(self.architecture, self.anchor, recipe.frozen, self.begin.mask)
         size = self.architecture.rows_at_once(recipe.batch)
         self.blocks = [slice(at, min(at + size, len(networks))) for at in range(0, len(networks), size)]
+        large = self.architecture.layout.size > self.architecture.widest * recipe.batch
+        self.turn = _TURN if large and len(self.blocks) > 1 else 1
+        kicks = {network.perturbation.at for network in networks if network.perturbation is not None}
+        self.events = sorted({recipe.steps, *recipe.checkpoints, *kicks, *(at for p in recipe.probes for at in p.at)})
         self.factors = factors(recipe.schedule.name, recipe.schedule.settings, recipe.steps)
         # The kernel regime multiplies the output by alpha, hence the gradient: alpha^2 in the rate undoes both.
         shrink = 1.0 if recipe.lazy is None else recipe.lazy**-2
@@ -106,14 +115,13 @@ class Trainer:
             },
         )
 
-    def run(self, state: State, after_step: Callable[[State], None] = lambda state: None) -> State:
-        """The state after the last update; `after_step` is called after each, and may save the state."""
+    def run(self, state: State, after: Callable[[State], None] = lambda state: None) -> State:
+        """The state after the last update; `after` is called after every few, and may save the state."""
         blocks = [(rows, self._block(state, rows)) for rows in self.blocks]
         while state.step < self.recipe.steps:
             self._arrive(state)
-            self._update(state, blocks)
-            state.step += 1
-            after_step(state)
+            self._advance(state, blocks)
+            after(state)
         self._arrive(state)
         state.tensors["probe/diverged_at"] = self._diverged_at(state.tensors["probe/loss"])
         return state
@@ -169,14 +177,22 @@ class Trainer:
         state.tensors["probe/changed"][row] = (moved != theta[row]).sum()
         theta[row] = moved
 
-    def _update(self, state: State, blocks: Sequence[tuple[slice, Block]]) -> None:
-        """One update of every row, block by block: its batch, its gradient, its optimizer's step."""
-        step, tensors, memory = state.step, state.tensors, state.memory()
-        chosen, rate, loss = self.batches.at(step), self.rate * self.factors[step], tensors["probe/loss"]
+    def _advance(self, state: State, blocks: Sequence[tuple[slice, Block]]) -> None:
+        """The next few updates of every row, block by block: each its batch, its gradient, its optimizer's step.
+
+        A block takes them all before the next block's turn, so that its rows come into the cache once for them all.
+        """
+        event = next(event for event in self.events if event > state.step)
+        steps = range(state.step, min(event, state.step + self.turn))
+        tensors, memory, chosen = state.tensors, state.memory(), [self.batches.at(step) for step in steps]
         for rows, block in blocks:
-            gradient, loss[rows, step] = block.gradient(*self._batch(rows, chosen[rows].to(self.device), step))
+            theta, loss = tensors["theta"][rows, self.trained], tensors["probe/loss"][rows]
             inner = {name: value[rows] for name, value in memory.items()}
-            self._move(tensors["theta"][rows, self.trained], gradient, inner, rate[rows], step - self.born, rows)
+            for step, places in zip(steps, chosen, strict=True):
+                gradient, loss[:, step] = block.gradient(*self._batch(rows, places[rows].to(self.device), step))
+                rate = self.rate[rows] * self.factors[step]
+                self._move(theta, gradient, inner, rate, step - self.born, rows)
+        state.step = steps.stop
 
     def _batch(self, rows: slice, chosen: Tensor, step: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """These rows' inputs (R, N, *shape), augmented, labels (R, N), and what dropout leaves, at this update."""
