@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from training import NETWORKS, STANDARD, recipe
 
-from isthmus.engine.recipe import Branch, Named, Network, Perturbation, Probe
+from isthmus.engine.recipe import Branch, Mask, Named, Network, Perturbation, Probe, Pruning
 
 CHANGES = {
     "data": "toy/all/other",
@@ -20,6 +20,7 @@ CHANGES = {
     "loss": "squared",
     "lazy": 100.0,
     "branch": Branch("digest", 3),
+    "pruning": Pruning(),
     "memory": (5,),
     "frozen": ("layers.0.*",),
     "augment": {"flip": True},
@@ -28,7 +29,7 @@ CHANGES = {
     "threads": 2,
 }
 NETWORK_CHANGES = {"seed": 9, "lr": 0.3, "order": 5, "perturbation": Perturbation(0, "gaussian", 0.1),
-                   "parent": 1}  # fmt: skip
+                   "parent": 1, "mask": Mask("random", 0.5)}  # fmt: skip
 KICK_CHANGES = {"at": 1, "kind": "batch", "sigma": 0.2, "draw": 1}
 
 
@@ -55,6 +56,34 @@ def test_any_other_number_of_a_network_is_another_recipe(field):
     else:
         other = replace(network, perturbation=replace(network.perturbation, **{field: KICK_CHANGES[field]}))
     assert recipe(networks=(network,)).canonical() != recipe(networks=(other,)).canonical()
+
+
+BRANCHES = {"parent": replace(STANDARD, steps=11), "at": 4, "memory": True, "fresh": True}
+PRUNINGS = {"giver": STANDARD, "spared": ("layers.0.*",), "layerwise": True, "rate": 0.3, "slower": {"head.*": 0.5},
+            "align": "weights", "examples": 5}  # fmt: skip
+
+
+def test_any_other_number_of_a_branch_or_a_pruning_is_another_recipe():
+    branch, pruning = Branch(STANDARD, 3), Pruning()
+    assert BRANCHES.keys() == {*branch.__dataclass_fields__}
+    assert PRUNINGS.keys() == {*pruning.__dataclass_fields__}
+    others = [replace(STANDARD, branch=replace(branch, **{key: value})) for key, value in BRANCHES.items()]
+    others += [replace(STANDARD, pruning=replace(pruning, **{key: value})) for key, value in PRUNINGS.items()]
+    known = [STANDARD, replace(STANDARD, branch=branch), replace(STANDARD, pruning=pruning)]
+    assert len({one.canonical() for one in (*others, *known)}) == len(others) + len(known)
+
+
+def test_a_chain_of_recipes_is_named_by_digests_and_walked_once():
+    """Each of them begins at the one before and is pruned by it: written out, the last would hold 2^40 recipes."""
+    last = STANDARD
+    for _ in range(40):
+        last = replace(last, branch=Branch(last, 3), pruning=Pruning(last))
+    assert len(last.canonical()) < 2 * len(STANDARD.canonical())
+    assert len(list(last.lineage)) == 41
+    first = replace(STANDARD, steps=STANDARD.steps + 1)
+    assert (
+        replace(STANDARD, pruning=Pruning(first)).digest() != replace(STANDARD, pruning=Pruning(STANDARD)).digest()
+    )
 
 
 @pytest.mark.parametrize(("chunk", "sizes"), [(8, [8]), (100, [8]), (3, [3, 3, 2]), (1, [1] * 8)])

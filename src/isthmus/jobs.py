@@ -49,10 +49,10 @@ def train(room: str, scale: str, run: str, chunk: int, device: str, save_every: 
 
     label = f"{home.name} {run} chunk {chunk}"
     with Requests() as requests, _clocked(), Progress(recipe.steps, "steps", label) as progress:
-        parent = None if chosen.parent is None else _source(chosen.parent)
+        reads = {role: _source(run) for role, run in chosen.reads.items()}
         data, code = paths.prepared(recipe.data), roots.train(recipe)
         try:
-            verb.train(recipe, chunk, data, out, save, code, progress, parent, device, requests, save_every)
+            verb.train(recipe, chunk, data, out, save, code, progress, reads, device, requests, save_every)
         except MemoryError as error:
             lower = f"lower it from {recipe.chunk}"
             more = f"raise scales.{scale}.resources.mem_mb from {home.resources['mem_mb']} where that is the limit"

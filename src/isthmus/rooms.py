@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from isthmus import paths, specs, typed
 from isthmus.engine.recipe import Recipe
 from isthmus.errors import UserError
+from isthmus.rounds import unrolled
 
 PAPERS = Path(__file__).parent / "papers"
 VARIANTS = Path("config/variants")
@@ -25,8 +26,8 @@ _VARIANT = re.compile(r"^[a-z][a-z0-9_]*@[a-z0-9][a-z0-9_-]*$")
 class Run:
     """A fleet that a room reads.
 
-    owner: the room, at this scale, whose results hold it. parent: the run that it branches from, of this room or,
-    where it is borrowed, of its lender's.
+    owner: the room, at this scale, whose results hold it. parent: the run that it branches from, and giver: the one
+    that its masks come from, of this room or, where it is borrowed, of its lender's.
     """
 
     name: str
@@ -35,6 +36,17 @@ class Run:
     scale: str
     recipe: Recipe
     parent: "Run | None" = None
+    giver: "Run | None" = None
+
+    @property
+    def reads(self) -> "dict[str, Run]":
+        """The runs whose fleets a job of this one reads: `parent`, `giver`, and `dense` at the root of a chain."""
+        found = {"parent": self.parent, "giver": self.giver}
+        if any(network.mask is not None and network.mask.kind == "aligned" for network in self.recipe.networks):
+            found["dense"] = self.giver
+            while found["dense"].giver is not None:
+                found["dense"] = found["dense"].giver
+        return {role: run for role, run in found.items() if run is not None}
 
     @property
     def folder(self) -> Path:
@@ -55,6 +67,8 @@ class Room:
     scale: str
     study: specs.Study
     source: Path
+    # Its runs, and those of others that they begin at, by name: a chain of rounds would be walked for each round.
+    _found: dict[str, Run] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -92,6 +106,11 @@ class Room:
 
     def _run(self, name: str, spec: specs.Run | specs.Borrowed, below: tuple[str, ...] = ()) -> Run:
         """The run. below: the runs that led here, for papers may borrow from each other in a circle."""
+        if name not in self._found:
+            self._found[name] = self._make(name, spec, below)
+        return self._found[name]
+
+    def _make(self, name: str, spec: specs.Run | specs.Borrowed, below: tuple[str, ...]) -> Run:
         here = f"{self.name}/{name}"
         if here in below:
             lineage = " of ".join((*below, here))
@@ -105,20 +124,22 @@ class Room:
                 wanted = f"wanted a run that {owner} trains itself ({', '.join(own) or 'it has none'})"
                 raise UserError(f"{self.source}: runs.{name}.from: {wanted}, found {owner_name!r}")
             return lender._run(owner_name, own[owner_name], below)
-        parent = None if spec.branch is None else self._parent(name, spec.branch.run, below)
+        parent = None if spec.branch is None else self._above(name, "branch.run", spec.branch.run, below)
+        wanted = spec.prune and spec.prune.run
+        giver = None if wanted is None else self._above(name, "prune.run", wanted, below)
         try:
-            recipe = spec.recipe(parent and parent.recipe)
-            return Run(name, self.name, name, self.scale, recipe, parent)
+            recipe = spec.recipe(parent and parent.recipe, giver and giver.recipe)
+            return Run(name, self.name, name, self.scale, recipe, parent, giver)
         except (ValueError, UserError) as error:
             raise UserError(f"{self.source}: runs.{name}: {error}") from error
 
-    def _parent(self, name: str, wanted: str, below: tuple[str, ...]) -> Run:
-        """The run that a branch begins at: one above it in the study, this room's own or a borrowed one."""
+    def _above(self, name: str, key: str, wanted: str, below: tuple[str, ...]) -> Run:
+        """The run that a key of a run names: one above it in the study, this room's own or a borrowed one."""
         names = list(self.study.runs)
         above = names[: names.index(name)]
         if wanted not in above:
             wants = f"wanted a run above this one ({', '.join(above) or 'there is none'})"
-            raise UserError(f"{self.source}: runs.{name}.branch.run: {wants}, found {wanted!r}")
+            raise UserError(f"{self.source}: runs.{name}.{key}: {wants}, found {wanted!r}")
         return self._run(wanted, self.study.runs[wanted], below)
 
     @property
@@ -220,7 +241,10 @@ def load(room: str, scale: str) -> Room:
         overlay = typed.checked(specs.Overlay, typed.read_yaml(paths.root() / source, source), source)
         content = specs.merge(content, overlay.model_dump(include={"runs", "tables", "figures"}))
     study = typed.checked(specs.Study, content, source)
-    return Room(slug, variant or None, scale, study, source)
+    try:
+        return Room(slug, variant or None, scale, unrolled(study), source)
+    except ValueError as error:
+        raise UserError(f"{source}: {error}") from error
 
 
 @lru_cache

@@ -5,6 +5,7 @@ Verbs load a room's modules, models and optimizers by name, so rooms stay apart;
 
 from isthmus import fingerprint
 from isthmus.engine.recipe import Recipe
+from isthmus.pruning.kinds import KINDS
 from isthmus.rooms import Room
 
 
@@ -14,10 +15,15 @@ def prepare() -> str:
 
 
 def train(recipe: Recipe) -> str:
-    """The code that trains a fleet by this recipe, and those that it branches from."""
-    models = {f"isthmus.models.{one.model.name}" for one in recipe.lineage}
-    optimizers = {f"isthmus.optimizers.{one.optimizer.name}" for one in recipe.lineage}
-    return fingerprint.of("isthmus.verbs.train", *models, *optimizers)
+    """The code that trains a fleet by this recipe, and those that it begins at or is pruned by."""
+    lineage = list(recipe.lineage)
+    models = {f"isthmus.models.{one.model.name}" for one in lineage}
+    optimizers = {f"isthmus.optimizers.{one.optimizer.name}" for one in lineage}
+    masks = {network.mask.kind for one in lineage for network in one.networks if network.mask is not None}
+    pruning = {f"isthmus.pruning.{KINDS[kind].module}" for kind in masks}
+    if pruning:
+        pruning.add("isthmus.pruning.begin")
+    return fingerprint.of("isthmus.verbs.train", *models, *optimizers, *pruning)
 
 
 def measure(room: Room, table: str) -> str:

@@ -1,44 +1,19 @@
 """How a fleet is trained, as people write it: one run of a `study.yaml`, and the recipe that it means. No torch."""
 
 from collections import Counter
-from collections.abc import Iterator
-from itertools import product
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from isthmus.data import register
 from isthmus.engine import recipe as plain
-from isthmus.engine.recipe import Network, Perturbation, Recipe
+from isthmus.engine.recipe import Recipe
+from isthmus.network_spec import Around, Networks, cells, several
 from isthmus.parts import Model, Optimizer, Schedule
+from isthmus.pruning.schedule import densities
 from isthmus.store import canonical_json
 from isthmus.times import Clock, Time
 from isthmus.typed import Name, Spec
-
-
-class Networks(Spec):
-    """A block of networks per seed: every combination of the values listed, in this order of keys."""
-
-    lr: PositiveFloat | tuple[PositiveFloat, ...] | None = Field(
-        None, description="peak learning rate; null: the run's, or else of a branch the parent network's"
-    )
-    order: int | tuple[int, ...] | None = Field(
-        None, description="of data; null: the seed's own, which is 0, or of a branch the parent network's"
-    )
-    of: NonNegativeInt | tuple[NonNegativeInt, ...] | None = Field(
-        None, description="of a branch only: which of the parent run's networks of this seed, from 0, which null is"
-    )
-    perturb: Literal["gaussian", "batch", "weight"] | None = None
-    at: Time | tuple[Time, ...] | None = None
-    sigma: float | tuple[float, ...] | None = None
-    draw: int | tuple[int, ...] = 0
-
-    @model_validator(mode="after")
-    def _whole(self) -> "Networks":
-        given = [key for key in ("perturb", "at", "sigma") if getattr(self, key) is not None]
-        if len(given) not in (0, 3):
-            raise ValueError(f"wanted perturb, at and sigma together, found only {', '.join(given)}")
-        return self
 
 
 class Branch(Spec):
@@ -47,6 +22,46 @@ class Branch(Spec):
     run: Name
     at: Time = Field(description="one of that run's checkpoints, in its own time")
     memory: bool = Field(False, description="with the optimizer's memory, which that run must keep (`memory`)")
+    fresh: bool = Field(False, description="schedule and data order begin anew, instead of going on from there")
+
+    @model_validator(mode="after")
+    def _one_age(self) -> "Branch":
+        if self.fresh and self.memory:
+            raise ValueError("wanted either fresh or memory, found both: a fresh schedule begins without memory")
+        return self
+
+
+class Prune(Spec):
+    """What a run's masks (`networks.mask`) come from, and what they may leave out."""
+
+    run: Name | None = Field(
+        None,
+        description="a run above, whose networks as they end give weights or masks, seed by seed; null: each is "
+        "pruned by its own values before its first update",
+    )
+    density: float | None = Field(None, description="where `run` is a chain of rounds: the round of this density")
+    spared: tuple[str, ...] = Field((), description="weights that are never pruned, such as head.*")
+    layerwise: bool = Field(False, description="each layer is pruned by itself, instead of all weights together")
+    rate: float = Field(0.2, gt=0, lt=1, description="share of the weights that a round prunes")
+    slower: dict[str, PositiveFloat] = Field({}, description="layerwise: weights -> factor of the rate there")
+    align: Literal["pearson", "covariance", "uncentred", "weights"] = Field(
+        "pearson", description="how `aligned` masks match the units of two networks"
+    )
+    examples: PositiveInt = Field(10, description="of each class, that snip and grasp see")
+
+    @model_validator(mode="after")
+    def _used(self) -> "Prune":
+        if self.slower and not self.layerwise:
+            raise ValueError("slower: wanted it only with layerwise: true, found it without")
+        return self
+
+
+class Rounds(Spec):
+    """A chain of runs in place of one: each is pruned by the one before it, a little more, and trained."""
+
+    of: Name = Field(description="a run above, whose networks as they end give the first round's masks")
+    through: tuple[float, ...] = Field(description="densities that the chain meets exactly; it ends at the lowest")
+    rewind: bool = Field(True, description="each round begins where `branch` says; false: where the last one ended")
 
 
 class Probe(Spec):
@@ -85,6 +100,8 @@ class Run(Spec):
     memory: tuple[Time, ...] = Field((), description="when the optimizer's memory is kept too, for branches")
     lazy: PositiveFloat | None = Field(None, description="alpha of the kernel regime")
     branch: Branch | None = None
+    prune: Prune | None = None
+    rounds: Rounds | None = None
     frozen: tuple[str, ...] = Field((), description="parameters that stay as they begin, such as layers.0.*")
     augment: Augment = Augment()
     probes: tuple[Probe, ...] = ()
@@ -98,21 +115,46 @@ class Run(Spec):
             raise ValueError(f"precision: wanted float32 in the kernel regime (lazy), found {self.precision}")
         return self
 
-    def recipe(self, parent: Recipe | None = None) -> Recipe:
-        """The recipe: times turned into updates, blocks into networks, seed by seed. parent: the branch's run's.
+    @model_validator(mode="after")
+    def _chain(self) -> "Run":
+        if self.rounds is None:
+            return self
+        if self.prune is not None and self.prune.run is not None:
+            raise ValueError(f"prune.run: wanted none in a chain of rounds, found {self.prune.run}")
+        if masked := [block.mask for block in self.networks if block.mask is not None]:
+            raise ValueError(f"networks: wanted no mask in a chain of rounds, found {masked[0]}")
+        if self.branch is not None and not self.rounds.rewind:
+            raise ValueError("rounds.rewind: wanted true where there is a branch to rewind to, found false")
+        self.round_names("")
+        return self
 
-        Raises ValueError, beginning with the key, for what does not fit the data, the run's time or the parent.
+    def round_names(self, name: str) -> dict[str, float]:
+        """Of a chain of this name: its rounds' own names and the densities that they are pruned to, in order."""
+        rate = (self.prune or Prune()).rate
+        try:
+            found = densities(rate, self.rounds.through)[1:]
+        except ValueError as error:
+            raise ValueError(f"rounds.through: {error}") from error
+        return {f"{name}_{place:02d}": density for place, density in enumerate(found, start=1)}
+
+    def recipe(self, parent: Recipe | None = None, giver: Recipe | None = None) -> Recipe:
+        """The recipe: times turned into updates, blocks into networks, seed by seed.
+
+        parent: the recipe of the branch's run. giver: that of the run whose networks give masks. Raises ValueError,
+        beginning with the key, for what does not fit the data, the run's time, the parent or the giver.
         """
         per_epoch = _per_epoch(self.data, self.batch)
         steps = Clock(per_epoch).at(self.time, "time")
         branch = None if parent is None else self._branch(parent, steps)
-        clock = Clock(per_epoch, steps, 0 if branch is None else branch.at)
+        clock = Clock(per_epoch, steps, 0 if branch is None else branch.step)
         memory = clock.all(self.memory, "memory")
+        pruning = None if self.prune is None else self._pruning(giver)
+        around = Around(clock, self.lr, self.first_seed, parent, pruning is not None, giver)
         networks = tuple(
             network
             for seed in range(self.first_seed, self.first_seed + self.seeds)
             for block in self.networks
-            for network in self._cells(block, seed, clock, parent)
+            for network in cells(block, seed, around)
         )
         if not networks:
             raise ValueError("networks: wanted at least one network, found an empty list of blocks or of values")
@@ -129,6 +171,7 @@ class Run(Spec):
             loss=self.loss,
             lazy=self.lazy,
             branch=branch,
+            pruning=pruning,
             memory=memory,
             frozen=self.frozen,
             augment=self._augment(),
@@ -141,27 +184,34 @@ class Run(Spec):
         """The branch, once it is sure that the parent has what it wants."""
         begin, there = self.branch, self.branch.run
         at = Clock(_per_epoch(parent.data, parent.batch), parent.steps, run=there).at(begin.at, "branch.at")
-        same = {
-            "inputs and classes": (_content(self.data), _content(parent.data)),
-            "model": (self.model.named(), parent.model),
-            "lazy": (self.lazy, parent.lazy),
-        }
+        same = self._like(parent)
         kept = {"checkpoints": parent.checkpoints}
         if begin.memory:
             same["optimizer"] = self.optimizer.named().name, parent.optimizer.name
             kept["memory"] = parent.memory
-        for key, (ours, theirs) in same.items():
-            if ours != theirs:
-                found = canonical_json(theirs)
-                raise ValueError(f"branch.run: wanted a run with the {key} of this one, found {found} in {there}")
+        _check_same("branch.run", there, same)
         for key, times in kept.items():
             if at not in times:
                 known = f"one of the {key} of {there} ({', '.join(map(str, times)) or 'none'})"
                 raise ValueError(f"branch.at: wanted {known}, found {begin.at!r} = {at}")
-        if at > steps:
+        if at > steps and not begin.fresh:
             wanted = f"wanted a time within the run's own {steps} updates"
             raise ValueError(f"branch.at: {wanted}, found {begin.at!r} = {at}")
-        return plain.Branch(parent, at, begin.memory)
+        return plain.Branch(parent, at, begin.memory, begin.fresh)
+
+    def _like(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
+        """What this run's networks and another's must share for rows of one to mean something in the other."""
+        return {
+            "inputs and classes": (_content(self.data), _content(other.data)),
+            "model": (self.model.named(), other.model),
+            "lazy": (self.lazy, other.lazy),
+        }
+
+    def _pruning(self, giver: Recipe | None) -> plain.Pruning:
+        """The pruning, once it is sure that its masks fit this run's networks."""
+        if giver is not None:
+            _check_same("prune.run", self.prune.run, self._like(giver))
+        return plain.Pruning(giver, **self.prune.model_dump(exclude={"run", "density"}))
 
     def _augment(self) -> dict[str, Any]:
         """What is done to images, without what does nothing."""
@@ -173,7 +223,7 @@ class Run(Spec):
 
     def _probes(self, clock: Clock) -> tuple[plain.Probe, ...]:
         """The probes, once it is sure that each has its examples and records once at a time."""
-        found = tuple(plain.Probe(p.probe, clock.all(_several(p.at), "probes"), p.examples) for p in self.probes)
+        found = tuple(plain.Probe(p.probe, clock.all(several(p.at), "probes"), p.examples) for p in self.probes)
         most = register.sizes(self.data)["train"]
         if large := [probe.examples for probe in found if (probe.examples or 0) > most]:
             raise ValueError(f"probes: wanted at most the {most} training examples, found {large[0]}")
@@ -182,39 +232,13 @@ class Run(Spec):
             raise ValueError(f"probes: wanted each probe once at a time, found {twice[0]} twice")
         return found
 
-    def _cells(self, block: Networks, seed: int, clock: Clock, parent: Recipe | None) -> Iterator[Network]:
-        """The networks of one seed that a block means, every combination of its values."""
-        kicks: list[Perturbation | None] = [None]
-        if block.perturb is not None:
-            times = [clock.at(time, "networks.at") for time in _several(block.at)]
-            cells = product(times, _several(block.sigma), _several(block.draw))
-            kicks = [Perturbation(at, block.perturb, sigma, draw) for at, sigma, draw in cells]
-        rates = _several(self.lr if block.lr is None else block.lr)
-        rows = _rows(parent, seed, block.of)
-        for lr, order, row, kick in product(rates, _several(block.order), rows, kicks):
-            if lr is None and row is None:
-                raise ValueError("lr: wanted a learning rate here or in each block of networks, found none")
-            begins = Network(seed, lr) if row is None else parent.networks[row]
-            yield Network(seed, lr or begins.lr, begins.order if order is None else order, kick, row)
 
-
-def _rows(parent: Recipe | None, seed: int, of: Any) -> list[int | None]:
-    """Rows of the parent's fleet: of its networks of this seed, those of these numbers. [None] without a parent."""
-    if parent is None:
-        if of is not None:
-            raise ValueError(f"networks: wanted `of` only in a run with a branch, found {of}")
-        return [None]
-    rows = [row for row, network in enumerate(parent.networks) if network.seed == seed]
-    numbers = _several(0 if of is None else of)
-    if missing := [number for number in numbers if number >= len(rows)]:
-        raise ValueError(
-            f"branch.run: wanted number {missing[0]} of its networks of seed {seed}, found {len(rows)} of them"
-        )
-    return [rows[number] for number in numbers]
-
-
-def _several(value: Any) -> tuple:
-    return value if isinstance(value, tuple) else (value,)
+def _check_same(key: str, run: str, parts: dict[str, tuple[Any, Any]]) -> None:
+    """ValueError, beginning with the key, unless ours and theirs are equal in each part."""
+    for name, (ours, theirs) in parts.items():
+        if ours != theirs:
+            found = canonical_json(theirs)
+            raise ValueError(f"{key}: wanted a run with the {name} of this one, found {found} in {run}")
 
 
 def _content(data: str) -> tuple[tuple[int, ...], int]:

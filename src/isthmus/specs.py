@@ -88,8 +88,10 @@ class Study(Spec):
 
     @model_validator(mode="after")
     def _joined(self) -> "Study":
+        chains = {name: run for name, run in self.runs.items() if isinstance(run, Run) and run.rounds}
+        known = {*self.runs, *(own for name, run in chains.items() for own in run.round_names(name))}
         for name, table in self.tables.items():
-            if missing := [run for run in table.runs if run not in self.runs]:
+            if missing := [run for run in table.runs if run not in known]:
                 raise ValueError(f"tables.{name}.runs: wanted runs of this study, found {missing[0]!r}")
         for name, figure in self.figures.items():
             if figure.table not in self.tables:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:  # pandas takes 0.4 s to import, and most processes write no t
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON types: dataclasses as mappings, NaN and infinities as null, numpy as Python."""
+    """The value as JSON types: dataclasses as mappings, NaN and infinities as null, numpy as Python.
+
+    A dataclass with a digest of its own, such as a recipe within another, is written as that.
+    """
+    if dataclasses.is_dataclass(value) and hasattr(value, "digest"):
+        return value.digest()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):

@@ -130,10 +130,10 @@ def run_of(wildcards):
 
 
 def parents_of(run):
-    """What a branch begins at: the chunks of the run that it branches from, and their data."""
-    if run.parent is None:
-        return []
-    return [*run.parent.chunk_paths(), paths.prepared(run.parent.recipe.data)]
+    """What a run begins at: the chunks of the runs that it branches from or is pruned by, and their data."""
+    read = run.reads.values()
+    chunks = [path for one in read for path in one.chunk_paths()]
+    return sorted({*chunks, *(paths.prepared(one.recipe.data) for one in read)})
 
 
 def recipe_field(name):

@@ -103,6 +103,8 @@ class Architecture:
             means = {f"{name}.running_mean": part.observed[0] for name, part in norms.items()}
             return means | {f"{name}.running_var": part.observed[1] for name, part in norms.items()}
 
+        # Before they observe: to find the shapes is to run the module once.
+        _ = self.widest
         for part in norms.values():
             part.observing = True
         try:

@@ -46,6 +46,12 @@ class Fleet:
         return cls(recipe, architecture, data, thetas, *probes, joined)
 
     @property
+    def mask(self) -> Tensor:
+        """Which scalars (R, P) of the rows were kept when they began; all, where the recipe does not prune."""
+        whole = torch.ones_like(self.final, dtype=torch.bool)
+        return self.recorded.get("probe/mask", whole)
+
+    @property
     def networks(self) -> tuple[Network, ...]:
         """What distinguishes each row."""
         return self.recipe.networks

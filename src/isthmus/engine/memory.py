@@ -20,7 +20,7 @@ _FLOAT = 4
 def megabytes(recipe: Recipe, rows: slice, data: DataSet, read: int = 0, device: str = "cpu") -> int:
     """About how many megabytes (10^6 bytes) these rows need in training, without what the recipe's probes record.
 
-    read: bytes of the parent's fleet, for a branch. On the CPU they are what this process holds by now, data and
+    read: bytes of the fleets that it begins at. On the CPU they are what this process holds by now, data and
     libraries, and what is to come: theta, theta_0, rows at each checkpoint, the optimizer's memory, losses, and one
     block's activations, gradient and temporary rows. On another device they are what lies there.
     """
@@ -37,7 +37,9 @@ def megabytes(recipe: Recipe, rows: slice, data: DataSet, read: int = 0, device:
     of_one_scalar = optimizer_of(recipe).init(torch.zeros(1, 1), recipe.optimizer.settings)
     floats += count * (layout.size * (2 + len({*recipe.checkpoints})) + recipe.steps)
     floats += count * layout.trained * len(of_one_scalar) * (1 + len(recipe.memory))
-    kept = count * layout.trained if recipe.frozen else 0
+    # Bytes of what is held: of masks also as they are kept.
+    kept = count * layout.trained if recipe.frozen or recipe.pruning is not None else 0
+    kept += count * layout.size if recipe.pruning is not None else 0
     if device == "cpu":
         # Twice what is read: as the file's pages, and as tensors.
         return round((held() + 2 * read + kept + _FLOAT * floats) / 1e6)

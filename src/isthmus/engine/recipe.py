@@ -1,7 +1,8 @@
 """What a run is, as numbers only: the recipe of a fleet, and of each of its networks. Imports no torch."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from isthmus.store import canonical_json, digest
@@ -31,12 +32,25 @@ class Perturbation:
 
 
 @dataclass(frozen=True)
+class Mask:
+    """Which weights of one network are zero and stay so.
+
+    kind: one of pruning/kinds.py. density: share of the prunable weights that is kept, for kinds that choose. row:
+    the network, in the fleet that the masks come from, whose weights or mask are read.
+    """
+
+    kind: str
+    density: float | None = None
+    row: int | None = None
+
+
+@dataclass(frozen=True)
 class Network:
     """What distinguishes one row of a fleet.
 
     seed: initialisation, data order and noise. order: 0 is the seed's own data order, k its k-th independent
     one; dropout and augmentation follow it. lr: peak learning rate. parent: the row, in the parent run's fleet,
-    that a branch begins at.
+    that a branch begins at. mask: None keeps every weight.
     """
 
     seed: int
@@ -44,6 +58,7 @@ class Network:
     order: int = 0
     perturbation: Perturbation | None = None
     parent: int | None = None
+    mask: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -51,13 +66,40 @@ class Branch:
     """Where a run begins that goes on from another run's networks.
 
     parent: that run's recipe, so that this one changes with it. at: updates that the parent's networks had taken;
-    schedule and data order go on from there. memory: whether the optimizer's memory comes along (the parent must
-    have kept it) or begins anew.
+    schedule and data order go on from there, or, if fresh, begin anew. memory: whether the optimizer's memory comes
+    along (the parent must have kept it) or begins anew.
     """
 
     parent: "Recipe"
     at: int
     memory: bool = False
+    fresh: bool = False
+
+    @property
+    def step(self) -> int:
+        """The update, of schedule and data order, that the branch's first one is."""
+        return 0 if self.fresh else self.at
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """Where the masks of a run's networks come from, and what they may leave out.
+
+    giver: recipe of the fleet whose networks, as they end, give weights or masks; None where each network is pruned
+    by what it is itself before its first update. spared: patterns of names of weights that are never pruned. rate:
+    share of the weights that a round prunes. slower: pattern -> factor of the rate there; with `layerwise` every
+    layer is pruned alike but for these, otherwise all weights are compared with each other. align: how units are
+    matched where a mask is carried over to another network (pruning/transfer.py). examples: of each class, for
+    kinds that look at data.
+    """
+
+    giver: "Recipe | None" = None
+    spared: tuple[str, ...] = ()
+    layerwise: bool = False
+    rate: float = 0.2
+    slower: Mapping[str, float] = field(default_factory=dict)
+    align: str = "pearson"
+    examples: int = 10
 
 
 @dataclass(frozen=True)
@@ -96,6 +138,7 @@ class Recipe:
     loss: str = "cross_entropy"
     lazy: float | None = None
     branch: Branch | None = None
+    pruning: Pruning | None = None
     memory: tuple[int, ...] = ()
     frozen: tuple[str, ...] = ()
     augment: Mapping[str, Any] = field(default_factory=dict)
@@ -110,23 +153,37 @@ class Recipe:
         return [slice(start, min(start + self.chunk, total)) for start in range(0, total, self.chunk)]
 
     @property
+    def parents(self) -> tuple["Recipe", ...]:
+        """The recipes of the fleets that this one begins at, or has its masks from."""
+        found = (self.branch and self.branch.parent, self.pruning and self.pruning.giver)
+        return tuple(recipe for recipe in found if recipe is not None)
+
+    @property
     def lineage(self) -> Iterator["Recipe"]:
-        """This recipe, the one that it branches from, and so on back to one that begins at initialisation."""
-        yield self
-        if self.branch is not None:
-            yield from self.branch.parent.lineage
+        """This recipe, those that it branches from and is pruned by, and so on back, each once."""
+        found, left = {}, [self]
+        while left:
+            recipe = left.pop(0)
+            if recipe.digest() not in found:
+                found[recipe.digest()] = recipe
+                left += recipe.parents
+        yield from found.values()
 
     @property
     def memory_begins(self) -> int:
         """The update from which on the optimizer's memory gathers: of a branch without it, where it begins."""
         if self.branch is None:
             return 0
-        return self.branch.parent.memory_begins if self.branch.memory else self.branch.at
+        return self.branch.parent.memory_begins if self.branch.memory else self.branch.step
 
     def canonical(self) -> str:
-        """One line of JSON: equal for equal recipes."""
-        return canonical_json(self)
+        """One line of JSON: equal for equal recipes. Of the parents it holds the digests, for chains are long."""
+        return canonical_json({part.name: getattr(self, part.name) for part in fields(self)})
 
     def digest(self) -> str:
         """SHA-256 of the canonical form."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         return digest(self.canonical())

@@ -21,9 +21,8 @@ class Start:
     gathered, from which Adam corrects its bias. mask: bool (R, P), or None; where it is False a scalar is zero, and
     stays exactly zero whatever optimizer, weight decay or kick does.
 
-    A recipe names no mask: an analysis that prunes hands one to `train_chunk`. Rewinding to update k (Frankle et
-    al. 2020, section 2) is `Start(k, fleet.thetas[k], mask=mask)`; a ticket trained from its own initialisation is
-    `Start(mask=mask)`.
+    Rewinding to update k (Frankle et al. 2020, section 2) is `Start(k, fleet.thetas[k], mask=mask)`; a ticket
+    trained from its own initialisation is `Start(mask=mask)`.
 
     Raises ValueError for a mask that is not bool, and for tensors of different numbers of rows.
     """
@@ -62,7 +61,7 @@ class Start:
 
 
 def branched(recipe: Recipe, rows: slice, parent: Fleet) -> Start:
-    """The start of these rows of a branch: each at its parent's row, as it was after `branch.at` updates.
+    """The start of these rows of a branch, unpruned: each at its parent's row as it was after `branch.at` updates.
 
     Raises UserError where the parent is another recipe's fleet, or kept no memory to go on with.
     """
@@ -72,8 +71,8 @@ def branched(recipe: Recipe, rows: slice, parent: Fleet) -> Start:
     chosen = [network.parent for network in recipe.networks[rows]]
     memory = parent.memory(branch.at) if branch.memory else {}
     return Start(
-        branch.at,
+        branch.step,
         parent.thetas[branch.at][chosen],
         {name: value[chosen] for name, value in memory.items()},
-        branch.at - recipe.memory_begins,
+        branch.step - recipe.memory_begins,
     )

@@ -28,9 +28,9 @@ class State:
     """All that a run needs to go on: the step it stands before, and tensors by name.
 
     theta (R, P); optimizer/<name>; step/<n>/theta for the checkpoints passed, step/<n>/optimizer/<name> where
-    memory is kept; probe/loss (R, steps), the batch loss of each update; probe/changed (R,), how many scalars a
-    perturbation really moved; probe/<name>/<n> for the recipe's probes; and at the end probe/diverged_at (R,), the
-    first update with a loss that is not finite, or -1.
+    memory is kept; probe/mask (R, P), what is kept of pruned rows; probe/loss (R, steps), the batch loss of each
+    update; probe/changed (R,), how many scalars a perturbation really moved; probe/<name>/<n> for the recipe's
+    probes; and at the end probe/diverged_at (R,), the first update with a loss that is not finite, or -1.
     """
 
     step: int
@@ -91,7 +91,9 @@ class Trainer:
         large = self.architecture.layout.size > self.architecture.widest * recipe.batch
         self.turn = _TURN if large and len(self.blocks) > 1 else 1
         kicks = {network.perturbation.at for network in networks if network.perturbation is not None}
-        self.events = sorted({recipe.steps, *recipe.checkpoints, *kicks, *(at for p in recipe.probes for at in p.at)})
+        self.events = sorted(
+            {recipe.steps, *recipe.checkpoints, *kicks, *(at for p in recipe.probes for at in p.at)}
+        )
         self.factors = factors(recipe.schedule.name, recipe.schedule.settings, recipe.steps)
         # The kernel regime multiplies the output by alpha, hence the gradient: alpha^2 in the rate undoes both.
         shrink = 1.0 if recipe.lazy is None else recipe.lazy**-2
@@ -105,10 +107,12 @@ class Trainer:
             theta[~begin.mask.to(self.device)] = 0.0
         memory = self.optimizer.init(theta[:, self.trained], self.recipe.optimizer.settings)
         memory |= {name: value.to(self.device, copy=True) for name, value in begin.memory.items()}
+        masks = {} if begin.mask is None else {"probe/mask": begin.mask.clone()}
         return State(
             begin.step,
             {
                 "theta": theta,
+                **masks,
                 "probe/loss": torch.full((rows, self.recipe.steps), float("nan"), device=self.device),
                 "probe/changed": torch.zeros(rows, dtype=torch.int64),
                 **{f"optimizer/{name}": value for name, value in memory.items()},
