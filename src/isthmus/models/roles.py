@@ -45,8 +45,10 @@ def role_of(value: Tensor) -> Role:
 def state(module: nn.Module) -> dict[str, Tensor]:
     """Name -> value of all that a row holds: the parameters in the module's order, then its statistics."""
     parameters = dict(module.named_parameters())
+    # By identity: a parameter that two layers share has two names in the state dict, and one place in a row.
+    own = {id(value) for value in parameters.values()}
     return parameters | {
         name: value
-        for name, value in module.state_dict().items()
-        if name not in parameters and value.is_floating_point()
+        for name, value in module.state_dict(keep_vars=True).items()
+        if id(value) not in own and value.is_floating_point()
     }
