@@ -13,12 +13,11 @@ from torch import Tensor
 
 from isthmus.connectivity.barrier import barrier, midpoint, on_line
 from isthmus.engine.checkpoints import Counter
-from isthmus.engine.evaluate import evaluate
 from isthmus.engine.fleet import Fleet
 from isthmus.papers.ot_lmc.methods import METHODS, Pairs
 from isthmus.symmetry.dimension import dimensions
 from isthmus.symmetry.moments import second_moments
-from isthmus.symmetry.repair import repair
+from isthmus.symmetry.repair import repaired_line
 from isthmus.symmetry.transport import midpoint_gaps, sample_costs
 
 Settings = Mapping[str, Any]
@@ -154,9 +153,8 @@ def lines(fleets: Mapping[str, Fleet], settings: Settings, progress: Counter) ->
         line = on_line(fleet.architecture, pairs.a, moved, x, y, settings["points"])
         rows += _along(lr, method, line.alphas.tolist(), line.losses[0].tolist())
         if method == settings["repaired"]:
-            middle = [repair(fleet.architecture, pairs.a, moved, alpha, pairs.x) for alpha in line.alphas.tolist()]
-            losses = [float(evaluate(fleet.architecture, theta, x, y)[0]) for theta in middle]
-            rows += _along(lr, f"{method}_repaired", line.alphas.tolist(), losses)
+            line = repaired_line(fleet.architecture, pairs.a, moved, pairs.x, x, y, settings["points"])
+            rows += _along(lr, f"{method}_repaired", line.alphas.tolist(), line.losses[0].tolist())
         progress.advance()
     return pd.DataFrame(rows)
 
