@@ -1,13 +1,14 @@
 """Generated files, the lock and the conda file are in step with what they follow from."""
 
 import re
+import sys
 import tomllib
 
 import pytest
 import yaml
 from checkouts import SOURCE, Checkout
 
-from isthmus import board, sync
+from isthmus import board, store, sync
 from isthmus.errors import UserError
 
 CLAIM = {
@@ -37,7 +38,7 @@ def test_every_generated_file_is_in_step(monkeypatch):
 
 def test_sync_writes_what_is_out_of_step_and_nothing_else(tmp_path):
     checkout = Checkout.make(tmp_path)
-    (tmp_path / "README.md").write_text(f"# Title\n\n{board.BEGIN}\nold\n{board.END}\n\nText.\n")
+    (tmp_path / "README.md").write_text(f"# Title\n\n{board.marker('laptop')}\nold\n{board.END}\n\nText.\n")
     written = checkout.must("isthmus", "sync").splitlines()
     assert {"dvc.yaml: written", "params.yaml: written", "README.md: written"} <= set(written)
     assert (tmp_path / "README.md").read_text().endswith(f"{board.END}\n\nText.\n")
@@ -65,6 +66,32 @@ def test_a_paper_scale_has_a_stage_once_it_is_built(tmp_path):
     checkout.result("provenance.json", "mnist").write_text("{}")
     checkout.must("isthmus", "sync")
     assert yaml.safe_load((tmp_path / "scales/mnist/dvc.yaml").read_text())["stages"]["paper"]["foreach"] == ["toy"]
+
+
+def test_a_card_shows_the_verdicts_at_a_papers_scale_and_whether_the_code_has_changed_since(tmp_path):
+    checkout = Checkout.make(tmp_path)
+    card = tmp_path / "src/isthmus/papers/toy/README.md"
+    pages = f"{board.marker('laptop')}\n{board.END}\n\nMNIST:\n\n{board.marker('mnist')}\n{board.END}\n"
+    (tmp_path / "README.md").write_text(pages)
+    card.write_text(pages)
+    published = checkout.result("verdict.json", "mnist")
+    store.write_json(published, VERDICT | {"scale": "mnist", "fingerprint": "another"})
+    checkout.must("isthmus", "sync")
+    laptop, mnist = card.read_text().split("MNIST:")
+    assert "No claim has a verdict" in laptop
+    assert "| toy | C10 | kicks grow" in mnist
+    note = "Made by earlier code or settings than these."
+    assert mnist.strip().endswith(f"{note}\n\n{board.END}")
+    assert "C10" not in (tmp_path / "README.md").read_text()
+    code = "from isthmus import rooms, verdicts; print(verdicts.fingerprint(rooms.load('toy', 'mnist')))"
+    fingerprint = checkout.must(sys.executable, "-c", code).strip()
+    store.write_json(published, VERDICT | {"scale": "mnist", "fingerprint": fingerprint})
+    checkout.must("isthmus", "sync")
+    assert note not in card.read_text()
+    card.write_text(f"{board.marker('laptop')}\n{board.END}\n")
+    done = checkout.run("isthmus", "sync")
+    assert done.returncode != 0
+    assert "papers/toy/README.md: wanted the lines <!-- verdicts: mnist --> and" in done.stdout
 
 
 def test_the_board_shows_ours_the_papers_and_the_control():

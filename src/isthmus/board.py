@@ -13,7 +13,7 @@ from rich.table import Table
 from isthmus import rooms, store
 from isthmus.errors import UserError
 
-BEGIN, END = "<!-- verdicts -->", "<!-- /verdicts -->"
+END = "<!-- /verdicts -->"
 _NONE = "No claim has a verdict at this scale yet."
 _WIDTHS = "8 5 30 9 14 7 14 13 8"
 _HEADINGS = ("Paper", "Claim", "It says", "Verdict", "Ours [95 %]", "n", "Control", "The paper's", "Differs in")
@@ -86,13 +86,18 @@ def terminal(board: Sequence[Row]) -> Table:
     return table
 
 
-def fill(text: str, board: str, path: Path) -> str:
-    """The text of a page with what stands between its two markers replaced by the board."""
-    head, begin, rest = text.partition(BEGIN)
+def marker(scale: str) -> str:
+    """The line of a page after which the verdicts at a scale stand."""
+    return "<!-- verdicts -->" if scale == rooms.LAPTOP else f"<!-- verdicts: {scale} -->"
+
+
+def fill(text: str, board: str, path: Path, scale: str = rooms.LAPTOP) -> str:
+    """The text of a page with what stands between the two markers of this scale replaced by the board."""
+    head, begin, rest = text.partition(marker(scale))
     _, end, tail = rest.partition(END)
     if not (begin and end):
-        raise UserError(f"{path}: wanted the lines {BEGIN} and {END} around the verdicts, found none")
-    return f"{head}{BEGIN}\n\n{board}\n\n{END}{tail}"
+        raise UserError(f"{path}: wanted the lines {marker(scale)} and {END} around the verdicts, found none")
+    return f"{head}{begin}\n\n{board}\n\n{END}{tail}"
 
 
 def _published(scale: str) -> list[str]:

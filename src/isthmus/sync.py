@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from isthmus import board, paths, rooms, specs, store, typed
+from isthmus import board, paths, rooms, specs, store, typed, verdicts
 
 _NOTE = "# Written by `make sync` from the rooms: change those.\n"
 _PACKAGE = Path("src/isthmus")
@@ -46,7 +46,19 @@ def generated() -> Iterator[tuple[Path, str]]:
     }
     for path, shown in {Path("README.md"): rows, **pages}.items():
         if path.is_file():
-            yield path, board.fill(path.read_text(encoding="utf-8"), board.markdown(shown), path)
+            text = board.fill(path.read_text(encoding="utf-8"), board.markdown(shown), path)
+            yield path, _with_scales(text, path, path.parent.name) if path in pages else text
+
+
+def _with_scales(card: str, path: Path, slug: str) -> str:
+    """A card with the verdicts at each paper scale that has some; a line says where the code has changed since."""
+    for scale in sorted({*rooms.scales(slug)} - {"smoke", rooms.LAPTOP}):
+        room = rooms.load(slug, scale)
+        for verdict in board.read(scale, [slug]):
+            since = verdict["fingerprint"] != verdicts.fingerprint(room)
+            note = "\n\nMade by earlier code or settings than these." if since else ""
+            card = board.fill(card, board.markdown(board.rows([verdict])) + note, path, scale)
+    return card
 
 
 def _with(scale: str) -> list[str]:

@@ -24,22 +24,27 @@ def load_claims(room: Room) -> tuple[Claim, ...]:
     return claims
 
 
-def current(room: Room, places: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What a verdict made now would say that it rests on: its room, all code and settings behind it, recipes, data.
-
-    places: data set -> folder, as in config.yaml.
-    """
+def fingerprint(room: Room) -> str:
+    """SHA-256 of all code and settings behind a room's verdicts."""
     code = {
         "judge": [roots.judge(room), room.paper_setting],
         "measure": {name: [roots.measure(room, name), t.model_dump()] for name, t in room.tables.items()},
         "train": {name: roots.train(run.recipe) for name, run in room.runs.items()},
     }
+    return store.digest(store.canonical_json(code))
+
+
+def current(room: Room, places: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What a verdict made now would say that it rests on: its room, all code and settings behind it, recipes, data.
+
+    places: data set -> folder, as in config.yaml.
+    """
     keys = {run.recipe.data for run in room.runs.values()}
     place = places or {}
     return {
         "paper": room.name,
         "scale": room.scale,
-        "fingerprint": store.digest(store.canonical_json(code)),
+        "fingerprint": fingerprint(room),
         "recipes": {name: store.digest(run.recipe.canonical()) for name, run in room.runs.items()},
         "data": {key: register.content_checksum(key, place.get(register.parse(key).set)) for key in sorted(keys)},
     }
