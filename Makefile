@@ -10,7 +10,7 @@ REPORT := results/$(SCALE)/report.html
 BUILT = $(wildcard results/$(SCALE)/*/provenance.json)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: atlas report test torture bench lint sync readme lock
+.PHONY: atlas report test torture bench bench-matching lint sync readme lock
 
 atlas: $(READY)
 	snakemake --cores $(CORES) --config scale=$(SCALE)
@@ -34,6 +34,10 @@ torture: $(READY)
 # A quarter of an hour on a machine that does nothing else: see benchmarks/README.md.
 bench: $(READY)
 	python -m isthmus.bench
+
+# An hour or so on a machine that does nothing else. REBASIN: an interpreter that has the package rebasin.
+bench-matching: $(READY)
+	python -m isthmus.bench.matching $(if $(REBASIN),--rebasin $(REBASIN))
 
 lint: $(READY)
 	ruff check .

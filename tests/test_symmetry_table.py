@@ -83,16 +83,6 @@ def test_a_group_of_two_sizes_is_refused():
         table.group_sizes(architecture.layout, axes)
 
 
-def test_incoming_weight_and_bias_of_each_layer():
-    architecture = mlp((4, 3))
-    assert table.incoming(architecture.axes) == {"h0": "layers.0.weight", "h1": "layers.1.weight"}
-    assert table.bias_of(architecture.axes, "h1") == "layers.1.bias"
-    with pytest.raises(ValueError, match="several"):
-        table.bias_of({"scale": ("r",), "shift": ("r",)}, "r")
-    with pytest.raises(ValueError, match="made by"):
-        table.incoming({"one": ("r", None), "two": ("r", "h")})
-
-
 def test_row_index_is_a_permutation_of_the_columns():
     architecture = mlp((4, 3))
     index = table.row_index(architecture.layout, architecture.axes, random(architecture, 2))

@@ -1,18 +1,17 @@
-"""Coordinate ascent over the units' orders, all pairs of networks together.
+"""Coordinate ascent over the orders of one network's units: each group in turn by an assignment, the rest held.
 
-One step: for one group of units, the inner products of A's units with B's, summed over every parameter that
-counts, and the assignment that maximises their sum.
+The table of a group's scores, A's units by B's, is kept: when other units move it changes only by the products of
+what moved, and near the end of a search hardly anything moves.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from isthmus.engine.layout import Layout
-from isthmus.symmetry.table import Axes, permute
+from isthmus.symmetry.assignment import MANY, best, likely
+from isthmus.symmetry.table import Axes
 
 # Group -> the (parameter, axis) that describe its units.
 Terms = dict[str, list[tuple[str, int]]]
@@ -21,110 +20,114 @@ Terms = dict[str, list[tuple[str, int]]]
 _PROGRESS = 1e-9
 
 
-def assignment(scores: Tensor) -> Tensor:
-    """Permutations (K, n) that maximise sum_i scores[k, i, p[i]]; the identity where a score is not finite."""
-    table = scores.detach().cpu().numpy()
-    return torch.from_numpy(np.stack([_assign(table[k]) for k in range(len(table))])).to(scores.device)
-
-
-def _assign(scores: np.ndarray) -> np.ndarray:
-    try:
-        return linear_sum_assignment(scores, maximize=True)[1]
-    except ValueError:  # scipy's answer to a score that is not finite: a diverged network
-        return np.arange(len(scores))
-
-
-def units(parts: Mapping[str, Tensor], places: Sequence[tuple[str, int]]) -> Tensor:
-    """Units as vectors (K, n, D): all that the places (parameter, axis) say of each unit, side by side."""
-    moved = [parts[name].movedim(axis + 1, 1) for name, axis in places]
-    return torch.cat([part.reshape(*part.shape[:2], -1) for part in moved], dim=2)
-
-
 class Ascent:
-    """One search for all pairs, from one start.
+    """The search for one pair from one start. B is kept permuted as found so far: a step asks only for a change.
 
-    B is kept permuted as found so far, so each step asks only for a change. Scores have the rows' own precision
-    (float32: half the time of float64), but a step is taken only if its gain, summed in float64, is real: so
-    rounding cannot lead the search in circles, and where all of a unit's parameters count the objective never
-    falls. A group of a pair is solved again only after a parameter of its own has moved.
+    Scores have the parameters' own precision (float32: half the time of float64), but a step is taken only if its
+    gain, summed in float64, is real: so rounding cannot lead the search in circles, and where all of a unit's
+    parameters count the objective never falls. Many units are first assigned among likely partners, and among
+    all where that gains nothing any more: so a search ends where no assignment gains anything.
+    A group is solved again only after a parameter of its own has moved.
     """
 
     def __init__(
-        self, layout: Layout, axes: Axes, terms: Terms, a: Tensor, b: Tensor, start: Mapping[str, Tensor]
+        self,
+        axes: Axes,
+        terms: Terms,
+        a: Mapping[str, Tensor],
+        b: Mapping[str, Tensor],
+        start: Mapping[str, Tensor],
     ) -> None:
-        self.perms = {group: p.clone().to(a.device) for group, p in start.items()}
+        """a, b: parameters by name; start: group -> permutation (n,) of B."""
         used = list(dict.fromkeys(name for places in terms.values() for name, _ in places))
-        parts_a, parts_b = layout.split(a), layout.split(permute(layout, axes, self.perms, b))
+        self.perms = {group: p.clone() for group, p in start.items()}
         self._terms = terms
-        self._a, self._b = ({name: parts[name] for name in used} for parts in (parts_a, parts_b))
-        self._units = {group: units(self._a, places) for group, places in terms.items()}
-        self._moves = {
-            group: [(name, axis) for name in used for axis, at in enumerate(axes[name]) if at == group]
-            for group in terms
-        }
-        for group, moves in self._moves.items():
-            names = [name for name, _ in moves]
-            if len(set(names)) < len(names):
-                raise ValueError(f"a parameter carries {group!r} on two axes: no linear assignment orders it")
-        self._beside = {
-            group: [
-                other
-                for other, places in terms.items()
-                if other != group and {name for name, _ in places} & {name for name, _ in moves}
-            ]
-            for group, moves in self._moves.items()
+        self._a = {name: a[name] for name in used}
+        self._b = {name: _ordered(b[name], axes[name], start) for name in used}
+        self._moves = {group: _places(axes, used, group) for group in terms}
+        # (parameter, group that moves it) -> the other groups whose scores it is in, with their axes.
+        self._beside: dict[tuple[str, str], list[tuple[str, int]]] = {}
+        for other, places in terms.items():
+            for name, axis in places:
+                for group in {*axes[name]} & {*terms} - {other}:
+                    self._beside.setdefault((name, group), []).append((other, axis))
+        self._scores = {
+            group: sum(_units(self._a[name], axis) @ _units(self._b[name], axis).T for name, axis in places)
+            for group, places in terms.items()
         }
         self._least = {
-            group: _PROGRESS * _norm(mine) * _norm(units(self._b, terms[group]))
-            for group, mine in self._units.items()
+            group: _PROGRESS * _norm(self._a, places) * _norm(self._b, places) for group, places in terms.items()
         }
-        self._stale = {group: torch.ones(len(a), dtype=torch.bool, device=a.device) for group in terms}
-        self.trace = [self._product(slice(None))]
+        # Groups to be solved; and to be solved among all partners before the search may end.
+        self._stale, self._open = dict.fromkeys(terms, True), dict.fromkeys(terms, True)
+        self.trace = [sum(_dot(self._a[name], self._b[name]) for name in used)]
 
     @property
-    def objective(self) -> Tensor:
-        """Inner product (K,) of A and the permuted B over the parameters that count, float64."""
+    def objective(self) -> float:
+        """Inner product of A and the permuted B over the parameters that count."""
         return self.trace[-1]
 
-    def sweep(self, order: Sequence[str]) -> bool:
-        """Solve each group in this order; whether any pair's units moved."""
-        moved = torch.zeros_like(self.objective, dtype=torch.bool)
-        for group in order:
-            rows = self._stale[group].nonzero().squeeze(1)
-            self._stale[group][rows] = False
-            if len(rows):
-                moved[self._step(group, rows)] = True
-        objective = self.objective.clone()
-        objective[moved] = self._product(moved)
-        self.trace.append(objective)
-        return bool(moved.any())
+    def sweep(self, order: Sequence[str], exact: bool = False) -> bool:
+        """Solve each group in this order; whether any unit moved. exact: among all partners from the start."""
+        gains = [self._step(group, exact or len(self.perms[group]) < MANY) for group in order if self._stale[group]]
+        if not any(gains):
+            gains = [self._step(group, True) for group in order if self._open[group]]
+        self.trace.append(self.objective + sum(gains))
+        return any(gains)
 
-    def _step(self, group: str, rows: Tensor) -> Tensor:
-        """Solve one group of these pairs; the pairs whose units moved."""
-        whole = len(rows) == len(self.objective)
-        mine = self._units[group] if whole else self._units[group][rows]
-        parts = self._b if whole else {name: self._b[name][rows] for name, _ in self._terms[group]}
-        theirs = units(parts, self._terms[group])
-        change = assignment(mine @ theirs.mT)
-        # Units that stay gain nothing and need no copying: near the end nearly all of them.
-        pair, unit = (change != torch.arange(change.shape[1], device=change.device)).nonzero(as_tuple=True)
-        source = change[pair, unit]
-        gains = mine[pair, unit].double() * (theirs[pair, source].double() - theirs[pair, unit].double())
-        gain = torch.zeros_like(self._least[group][rows]).index_add_(0, pair, gains.sum(1))
-        better = gain > self._least[group][rows]
-        unit, source, pair = unit[better[pair]], source[better[pair]], rows[pair[better[pair]]]
-        rows = rows[better]
-        self.perms[group][pair, unit] = self.perms[group][pair, source]
-        for name, axis in self._moves[group]:
-            order = self._b[name].movedim(axis + 1, 1)
-            order[pair, unit] = order[pair, source]
-        for other in self._beside[group]:
-            self._stale[other][rows] = True
-        return rows
-
-    def _product(self, rows: Tensor | slice) -> Tensor:
-        return sum((self._a[name][rows].double() * self._b[name][rows]).flatten(1).sum(1) for name in self._b)
+    def _step(self, group: str, exact: bool) -> float:
+        """Solve one group; what the objective gains, 0 where nothing moved."""
+        self._stale[group], self._open[group] = False, not exact
+        change = torch.from_numpy((best if exact else likely)(self._scores[group].numpy()))
+        # Units that stay gain nothing and need no copying.
+        unit = (change != torch.arange(len(change))).nonzero().squeeze(1)
+        source = change[unit]
+        moved, progress, gained = [], 0.0, 0.0
+        for name, axis in self._moves[group] if len(unit) else ():
+            ours, new, old = (
+                part.index_select(axis, units)
+                for part, units in ((self._a[name], unit), (self._b[name], source), (self._b[name], unit))
+            )
+            moved.append((name, axis, ours, new, new - old))
+            gain = _dot(ours, new.double() - old)
+            gained += gain
+            progress += gain if (name, axis) in self._terms[group] else 0.0
+        if not progress > self._least[group]:
+            return 0.0
+        for order, axis in ((self.perms[group], 0), (self._scores[group], 1)):
+            order.index_copy_(axis, unit, order.index_select(axis, source))
+        for name, axis, ours, new, delta in moved:
+            self._b[name].index_copy_(axis, unit, new)
+            for other, place in self._beside.get((name, group), ()):
+                self._scores[other].addmm_(_units(ours, place), _units(delta, place).T)
+                self._stale[other] = self._open[other] = True
+        return gained
 
 
-def _norm(vectors: Tensor) -> Tensor:
-    return vectors.square().sum(2, dtype=torch.float64).sum(1).sqrt()
+def _places(axes: Axes, names: Sequence[str], group: str) -> list[tuple[str, int]]:
+    """The (parameter, axis) on which a group acts; ValueError where that is twice on one parameter."""
+    places = [(name, axis) for name in names for axis, at in enumerate(axes[name]) if at == group]
+    if len({name for name, _ in places}) < len(places):
+        raise ValueError(f"a parameter carries {group!r} on two axes: no linear assignment orders it")
+    return places
+
+
+def _ordered(part: Tensor, groups: Sequence[str | None], perms: Mapping[str, Tensor]) -> Tensor:
+    """A copy of a parameter with its axes in the order of the permutations."""
+    for axis, group in enumerate(groups):
+        if group in perms:
+            part = part.index_select(axis, perms[group])
+    return part.clone()
+
+
+def _units(part: Tensor, axis: int) -> Tensor:
+    """A parameter as a matrix, one row a unit of this axis."""
+    return part.movedim(axis, 0).flatten(1) if part.ndim > 1 else part.unsqueeze(1)
+
+
+def _dot(a: Tensor, b: Tensor) -> float:
+    return float(torch.dot(a.flatten().double(), b.flatten().double()))
+
+
+def _norm(parts: Mapping[str, Tensor], places: Sequence[tuple[str, int]]) -> float:
+    return math.hypot(*(float(torch.linalg.vector_norm(parts[name], dtype=torch.float64)) for name, _ in places))

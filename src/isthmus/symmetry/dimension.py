@@ -3,8 +3,9 @@
 from torch import Tensor
 
 from isthmus.engine.layout import Layout
-from isthmus.symmetry.moments import INPUT, Moments
-from isthmus.symmetry.table import Axes, incoming
+from isthmus.symmetry.covariance import entering, makers, times
+from isthmus.symmetry.moments import Moments
+from isthmus.symmetry.table import Axes
 
 
 def approximate_dimension(matrix: Tensor) -> Tensor:
@@ -20,15 +21,24 @@ def dimensions(layout: Layout, axes: Axes, theta: Tensor, moments: Moments) -> d
     """Method -> group -> approximate dimension (K,) of the rows theta (K, P), float64 (Ferbach et al. 2024).
 
     naive: W^T W; informed: W S W^T with S the second moment of what enters the layer; activation: the second
-    moment of the group itself.
+    moment of the group itself. Where several layers make a group's units, or a kernel has several positions, the
+    first two are sums of W W^T and W S W^T over these, as in covariance_matching, with the same ValueErrors.
     """
-    found: dict[str, dict[str, Tensor]] = {"naive": {}, "informed": {}, "activation": {}}
     parts = layout.split(theta)
-    for group, name in incoming(axes).items():
+    naive: dict[str, Tensor] = {}
+    informed: dict[str, Tensor] = {}
+    for name, (group, before) in makers(layout, axes).items():
         weight = parts[name].double()
+        weighed = times(weight, entering(moments, before, weight)[0])
         # W W^T has the eigenvalues of W^T W, and is the smaller in a layer that narrows.
-        found["naive"][group] = approximate_dimension(weight @ weight.mT)
-        entering = moments.second[axes[name][1] or INPUT]
-        found["informed"][group] = approximate_dimension(weight @ entering @ weight.mT)
-        found["activation"][group] = approximate_dimension(moments.second[group])
-    return found
+        for found, other in ((naive, weight), (informed, weighed)):
+            found[group] = found.get(group, 0) + other.flatten(2) @ weight.flatten(2).mT
+    matrices = {
+        "naive": naive,
+        "informed": informed,
+        "activation": {group: moments.second[group] for group in naive},
+    }
+    return {
+        method: {group: approximate_dimension(matrix) for group, matrix in of_groups.items()}
+        for method, of_groups in matrices.items()
+    }

@@ -1,22 +1,21 @@
 """Weight matching: the order of B's units that lines its weights up with A's, for many pairs at once.
 
 The forms differ in which parameters describe a unit, and in whether the orders of the layers are found in one
-pass or by coordinate ascent.
+pass or by coordinate ascent. Each pair and start is a search of its own, and cores share the searches.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from isthmus.engine.layout import Layout
 from isthmus.engine.streams import stream
 from isthmus.symmetry.ascent import Ascent, Terms
+from isthmus.symmetry.assignment import at_once
 from isthmus.symmetry.table import Axes, Perms, group_sizes, identity, random
-
-# Scalars in one block of pairs' rows: 64 MB of float32; a search holds about six times that.
-_BLOCK = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def weight_matching(
     start: Mapping[str, Tensor] | None = None,
     sweeps: int = 100,
 ) -> Matching:
-    """Permutations of the rows theta_b (K, P) towards theta_a (K, P).
+    """Permutations of the rows theta_b (K, P) towards theta_a (K, P). Statistics of BatchNorm move, uncounted.
 
     form: `git_rebasin`: incoming and outgoing weights, biases and scales; coordinate ascent, groups in random
     order in each sweep, until a sweep without progress (Ainsworth et al. 2022, algorithm 1). `no_bias`: the same
@@ -56,42 +55,48 @@ def weight_matching(
     """
     if form == "naive":
         return one_pass(layout, axes, theta_a, theta_b, lambda name, axis: axis == 0 and len(axes[name]) > 1)
-    counted = {"git_rebasin": lambda name, axis: True, "no_bias": lambda name, axis: "bias" not in name}
+    trained = layout.parameters
+    counted = {
+        "git_rebasin": lambda name, axis: name in trained,
+        "no_bias": lambda name, axis: name in trained and "bias" not in name,
+    }
     if form not in counted:
         raise ValueError(f"weight matching: wanted git_rebasin, no_bias or naive, found {form!r}")
     terms, sizes = _terms(axes, counted[form]), group_sizes(layout, axes)
-    done = []
-    for rows in _blocks(theta_a):
-        a, b = theta_a[rows], theta_b[rows]
-        searches = []
-        for trial in range(restarts + 1):
-            first = identity(sizes, len(a)) if start is None else {group: p[rows] for group, p in start.items()}
-            if trial > 0:
-                drawn = random(sizes, [seed], f"restart/{trial}")
-                first = {group: p.expand(len(a), -1) for group, p in drawn.items()}
-            search, rng = Ascent(layout, axes, terms, a, b, first), stream(seed, "order", trial)
-            for _ in range(sweeps):
-                if not search.sweep([list(terms)[i] for i in rng.permutation(len(terms))]):
-                    break
-            searches.append(search)
-        done.append(_best(searches))
-    return _join(done)
+    starts = [start or identity(sizes, 1)]
+    starts += [random(sizes, [seed], f"restart/{trial}") for trial in range(1, restarts + 1)]
+    orders = [list(_orders(list(terms), stream(seed, "order", trial), sweeps)) for trial in range(restarts + 1)]
+
+    def search(pair: int, trial: int, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Ascent:
+        found = Ascent(axes, terms, a, b, _of(starts[trial], pair))
+        for order in orders[trial]:
+            if not found.sweep(order):
+                break
+        return found
+
+    return _searched(layout, theta_a, theta_b, restarts + 1, search)
 
 
 def one_pass(
-    layout: Layout, axes: Axes, theta_a: Tensor, theta_b: Tensor, counted: Callable[[str, int], bool]
+    layout: Layout,
+    axes: Axes,
+    theta_a: Tensor,
+    theta_b: Tensor,
+    counted: Callable[[str, int], bool],
+    start: Mapping[str, Tensor] | None = None,
 ) -> Matching:
     """Each group once, in the table's order, given the groups before it.
 
-    counted(parameter, axis): whether it describes the units on that axis.
+    counted(parameter, axis): whether it describes the units on that axis. start: the identity by default.
     """
-    terms, sizes, done = _terms(axes, counted), group_sizes(layout, axes), []
-    for rows in _blocks(theta_a):
-        a, b = theta_a[rows], theta_b[rows]
-        search = Ascent(layout, axes, terms, a, b, identity(sizes, len(a)))
-        search.sweep(list(terms))
-        done.append(_best([search]))
-    return _join(done)
+    terms, first = _terms(axes, counted), start or identity(group_sizes(layout, axes), 1)
+
+    def search(pair: int, trial: int, a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> Ascent:
+        found = Ascent(axes, terms, a, b, _of(first, pair))
+        found.sweep(list(terms), exact=True)
+        return found
+
+    return _searched(layout, theta_a, theta_b, 1, search)
 
 
 def _terms(axes: Axes, counted: Callable[[str, int], bool]) -> Terms:
@@ -103,36 +108,40 @@ def _terms(axes: Axes, counted: Callable[[str, int], bool]) -> Terms:
     return terms
 
 
-def _blocks(theta: Tensor) -> Iterator[slice]:
-    step = max(1, _BLOCK // theta.shape[1])
-    return (slice(start, start + step) for start in range(0, len(theta), step))
+def _orders(groups: Sequence[str], rng: np.random.Generator, sweeps: int) -> Iterator[list[str]]:
+    return ([groups[i] for i in rng.permutation(len(groups))] for _ in range(sweeps))
 
 
-def _best(searches: list[Ascent]) -> Matching:
-    """For each pair the start of the highest objective, the earliest of equals."""
-    length = max(len(search.trace) for search in searches)
-    trace = torch.stack(
-        [torch.stack(search.trace + [search.objective] * (length - len(search.trace)), 1) for search in searches]
-    )
-    chosen = torch.zeros(trace.shape[1], dtype=torch.long, device=trace.device)
-    objective = trace[0, :, -1].clone()
-    for trial in range(1, len(searches)):
-        higher = trace[trial, :, -1] > objective
-        chosen[higher], objective[higher] = trial, trace[trial, higher, -1]
-    pairs = torch.arange(len(chosen), device=trace.device)
-    perms = {
-        group: torch.stack([search.perms[group] for search in searches])[chosen, pairs]
-        for group in searches[0].perms
-    }
-    return Matching(perms, objective, trace, chosen)
+def _of(perms: Mapping[str, Tensor], pair: int) -> Perms:
+    """A pair's own permutations, of one for each pair or one for all."""
+    return {group: p[pair if len(p) > 1 else 0].cpu() for group, p in perms.items()}
 
 
-def _join(done: list[Matching]) -> Matching:
-    length = max(part.trace.shape[2] for part in done)
-    traces = [
-        torch.cat([part.trace, part.trace[:, :, -1:].expand(-1, -1, length - part.trace.shape[2])], dim=2)
-        for part in done
-    ]
-    perms = {group: torch.cat([part.perms[group] for part in done]) for group in done[0].perms}
-    objective = torch.cat([part.objective for part in done])
-    return Matching(perms, objective, torch.cat(traces, dim=1), torch.cat([part.chosen for part in done]))
+def _searched(
+    layout: Layout,
+    theta_a: Tensor,
+    theta_b: Tensor,
+    starts: int,
+    search: Callable[[int, int, Mapping[str, Tensor], Mapping[str, Tensor]], Ascent],
+) -> Matching:
+    """For each pair the start of the highest objective, the earliest of equals.
+
+    search(pair, start, A's parameters, B's): assignments are made on the CPU, so all of it is.
+    """
+    rows_a, rows_b = theta_a.detach().cpu(), theta_b.detach().cpu()
+
+    def one(job: tuple[int, int]) -> tuple[Perms, list[float]]:
+        pair, trial = job
+        found = search(pair, trial, layout.split(rows_a[pair]), layout.split(rows_b[pair]))
+        return found.perms, found.trace
+
+    found = at_once(one, [(pair, trial) for pair in range(len(rows_a)) for trial in range(starts)])
+    length = max(len(trace) for _, trace in found)
+    whole = [trace + trace[-1:] * (length - len(trace)) for _, trace in found]
+    trace = torch.tensor(whole, dtype=torch.float64).view(len(rows_a), starts, length).transpose(0, 1)
+    # argmax takes the first of equals; a diverged pair's are all NaN, and it keeps its first start.
+    chosen = trace[:, :, -1].argmax(0)
+    won = [found[pair * starts + trial][0] for pair, trial in enumerate(chosen.tolist())]
+    perms = {group: torch.stack([of_pair[group] for of_pair in won]).to(theta_a.device) for group in won[0]}
+    objective = trace[:, :, -1].gather(0, chosen.unsqueeze(0)).squeeze(0)
+    return Matching(perms, *(part.to(theta_a.device) for part in (objective, trace, chosen)))

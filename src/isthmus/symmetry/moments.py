@@ -8,13 +8,13 @@ from torch import Tensor
 from isthmus.engine.architecture import Architecture
 from isthmus.engine.evaluate import blocks
 
-# The name under which the inputs' moments stand beside those of the groups.
-INPUT = "input"
+# The names under which the inputs' moments stand beside those of the groups; of images also their channels' alone.
+INPUT, CHANNELS = "input", "channels"
 
 
 @dataclass(frozen=True)
 class Moments:
-    """E[h h^T] (K, n, n), uncentred, and E[h] (K, n) of each group and of INPUT, float64."""
+    """E[h h^T] (K, n, n), uncentred, and E[h] (K, n) of each group, of INPUT and of CHANNELS, float64."""
 
     second: dict[str, Tensor]
     mean: dict[str, Tensor]
@@ -32,13 +32,17 @@ class Moments:
 def second_moments(architecture: Architecture, theta: Tensor, x: Tensor) -> Moments:
     """Moments of the rows theta (K, P) over inputs x (N, *shape), after the activation function.
 
+    Where units answer at many places of an input (pixels, tokens, times), as its channels do, each is one of N.
     Sums over N are divided by N: Ferbach et al. (2024, notebook) divide by N - 1, which no permutation and no
     approximate dimension sees, while one divisor for both moments makes a bias exactly a weight on a constant 1.
     """
     count, examples = len(theta), len(x)
-    features = x.flatten(1).double()
-    second = {INPUT: (features.mT @ features / examples).expand(count, -1, -1)}
-    mean = {INPUT: features.mean(0).expand(count, -1)}
+    second, mean = {}, {}
+    inputs = {INPUT: x.flatten(1)} | ({CHANNELS: x.movedim(1, -1).flatten(0, -2)} if x.ndim == 4 else {})
+    for name, of_inputs in inputs.items():
+        features = of_inputs.double()
+        second[name] = (features.mT @ features / len(features)).expand(count, -1, -1)
+        mean[name] = features.mean(0).expand(count, -1)
     step, width = blocks(architecture, count, examples)
     for start in range(0, count, step):
         rows = slice(start, start + step)
@@ -48,6 +52,7 @@ def second_moments(architecture: Architecture, theta: Tensor, x: Tensor) -> Mome
                     n = h.shape[2]
                     second[group] = torch.zeros(count, n, n, dtype=torch.float64, device=h.device)
                     mean[group] = torch.zeros(count, n, dtype=torch.float64, device=h.device)
-                second[group][rows] += h.mT @ h / examples
-                mean[group][rows] += h.sum(1) / examples
+                seen = examples * (h.shape[1] // len(x[i : i + width]))
+                second[group][rows] += h.mT @ h / seen
+                mean[group][rows] += h.sum(1) / seen
     return Moments(second, mean)

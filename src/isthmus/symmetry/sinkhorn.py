@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from isthmus.engine.layout import Layout
-from isthmus.symmetry.ascent import assignment
+from isthmus.symmetry.assignment import assignment
 from isthmus.symmetry.table import Axes, Perms, group_sizes
 
 
@@ -33,11 +33,16 @@ def soft_permute(layout: Layout, axes: Axes, soft: dict[str, Tensor], theta: Ten
     for name, part in layout.split(theta).items():
         for axis, group in enumerate(axes[name]):
             if group is not None:
-                units = part.movedim(axis + 1, 1)
-                mixed = soft[group] @ units.reshape(*units.shape[:2], -1)
-                part = mixed.reshape(units.shape).movedim(1, axis + 1)
+                part = mix(part, axis, soft[group])
         parts[name] = part
     return layout.join(parts)
+
+
+def mix(part: Tensor, axis: int, soft: Tensor) -> Tensor:
+    """A parameter (K, *shape) whose entry i on this axis of the shape is sum_j soft[k, i, j] times entry j."""
+    units = part.movedim(axis + 1, 1)
+    mixed = soft @ units.reshape(*units.shape[:2], -1)
+    return mixed.reshape(*mixed.shape[:2], *units.shape[2:]).movedim(1, axis + 1)
 
 
 def sinkhorn_matching(

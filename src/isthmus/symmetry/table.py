@@ -31,28 +31,6 @@ def group_sizes(layout: Layout, axes: Axes) -> dict[str, int]:
     return sizes
 
 
-def incoming(axes: Axes) -> dict[str, str]:
-    """Group -> the one weight whose axis 0 it orders: the layer that makes its units.
-
-    Raises ValueError where a group has several (a residual stream): the layered analyses do not apply.
-    """
-    weights: dict[str, str] = {}
-    for name, groups in axes.items():
-        if len(groups) > 1 and groups[0] is not None:
-            if groups[0] in weights:
-                raise ValueError(f"units {groups[0]!r} are made by {weights[groups[0]]!r} and by {name!r}")
-            weights[groups[0]] = name
-    return weights
-
-
-def bias_of(axes: Axes, group: str) -> str | None:
-    """The one-axis parameter of a group, or None; ValueError where there are several (normalisation)."""
-    names = [name for name, groups in axes.items() if groups == (group,)]
-    if len(names) > 1:
-        raise ValueError(f"units {group!r} have several one-axis parameters: {', '.join(names)}")
-    return names[0] if names else None
-
-
 def row_index(layout: Layout, axes: Axes, perms: Mapping[str, Tensor]) -> Tensor:
     """Columns (K, P) such that row.gather(1, columns) is the row permuted by perms (K, n); absent groups stay."""
     count, device = next((len(p), p.device) for p in perms.values())

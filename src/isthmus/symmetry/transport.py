@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from isthmus.engine.streams import stream
-from isthmus.symmetry.ascent import assignment
+from isthmus.symmetry.assignment import assignment
 
 
 def matched(a: Tensor, b: Tensor) -> Tensor:
