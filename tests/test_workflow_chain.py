@@ -16,7 +16,7 @@ from isthmus import tensors
 CHAIN = """
   imp:
     <<: *standard
-    time: 1500it
+    time: 5000it
     branch: {run: sgd, at: 5it}
     rounds: {of: sgd, through: [0.5]}
     chunk: 6
@@ -50,7 +50,7 @@ def built(tmp_path_factory):
                              stdout=nothing, stderr=nothing, start_new_session=True)  # fmt: skip
     log = checkout.root / "logs/laptop/toy/train.imp_02.000.log"
     deadline = time.monotonic() + 300
-    while not (log.is_file() and "steps" in log.read_text()):
+    while not (log.is_file() and "memory for 6 networks" in log.read_text()):
         assert going.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
