@@ -1,6 +1,6 @@
 """A trained fleet, read back: rows at each checkpoint, and what was recorded on the way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,9 +92,10 @@ class Source:
     chunks: Sequence[Path]
     data: Path
 
-    def load(self) -> Fleet:
-        """The fleet."""
-        return Fleet.load(self.chunks, self.recipe, prepared.load(self.data))
+    def load(self, known: Mapping[Path, DataSet] | None = None) -> Fleet:
+        """The fleet; known: prepared sets that need not be read again, by their files."""
+        data = (known or {}).get(self.data) or prepared.load(self.data)
+        return Fleet.load(self.chunks, self.recipe, data)
 
 
 def _read(path: Path, recipe: Recipe, rows: slice, data: DataSet) -> dict[str, Tensor]:

@@ -37,9 +37,10 @@ def megabytes(recipe: Recipe, rows: slice, data: DataSet, read: int = 0, device:
     of_one_scalar = optimizer_of(recipe).init(torch.zeros(1, 1), recipe.optimizer.settings)
     floats += count * (layout.size * (2 + len({*recipe.checkpoints})) + recipe.steps)
     floats += count * layout.trained * len(of_one_scalar) * (1 + len(recipe.memory))
-    # Bytes of what is held: of masks also as they are kept.
-    kept = count * layout.trained if recipe.frozen or recipe.pruning is not None else 0
-    kept += count * layout.size if recipe.pruning is not None else 0
+    pruned, frozen = recipe.pruning is not None, bool(recipe.frozen)
+    floats += count * layout.trained * ((pruned or frozen) + frozen)
+    # Bytes of masks, as they are kept.
+    kept = count * layout.size if pruned else 0
     if device == "cpu":
         # Twice what is read: as the file's pages, and as tensors.
         return round((held() + 2 * read + kept + _FLOAT * floats) / 1e6)

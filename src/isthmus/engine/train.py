@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from importlib import import_module
 from types import ModuleType
 
@@ -16,6 +15,7 @@ from isthmus.engine.architecture import Architecture
 from isthmus.engine.batches import Batches
 from isthmus.engine.block import Block
 from isthmus.engine.dropout import keep
+from isthmus.engine.held import Held
 from isthmus.engine.recipe import Network, Recipe
 from isthmus.engine.schedules import factors
 from isthmus.engine.start import Start
@@ -85,7 +85,8 @@ class Trainer:
         self.begin.check(self.anchor.shape)
         # The update at which the optimizer's memory was empty: Adam counts from there.
         self.born = self.begin.step - self.begin.age
-        self.held = _held(self.architecture, self.anchor, recipe.frozen, self.begin.mask)
+        self.first = self.anchor if self.begin.theta is None else self.begin.theta.to(self.device)
+        self.held = Held.of(self.architecture.layout, self.first, recipe.frozen, self.begin.mask)
         size = self.architecture.rows_at_once(recipe.batch)
         self.blocks = [slice(at, min(at + size, len(networks))) for at in range(0, len(networks), size)]
         large = self.architecture.layout.size > self.architecture.widest * recipe.batch
@@ -102,7 +103,7 @@ class Trainer:
     def start(self) -> State:
         """The state before the first update."""
         rows, begin = len(self.networks), self.begin
-        theta = (self.anchor if begin.theta is None else begin.theta.to(self.device)).clone()
+        theta = self.first.clone()
         if begin.mask is not None:
             theta[~begin.mask.to(self.device)] = 0.0
         memory = self.optimizer.init(theta[:, self.trained], self.recipe.optimizer.settings)
@@ -177,7 +178,7 @@ class Trainer:
         moved = (theta[row].cpu().double() + perturb.kick(self.architecture, network, batch_gradient)).float()
         moved = moved.to(self.device)
         if self.held is not None:
-            moved[self.trained][self.held[row]] = theta[row, self.trained][self.held[row]]
+            self.held.rows(only).restore(moved[None, self.trained])
         state.tensors["probe/changed"][row] = (moved != theta[row]).sum()
         theta[row] = moved
 
@@ -218,27 +219,9 @@ class Trainer:
         self, theta: Tensor, gradient: Tensor, memory: dict[str, Tensor], rate: Tensor, step: int, rows: slice
     ) -> None:
         """The optimizer's step, in place; scalars that are pruned or frozen keep their bits."""
-        if self.held is None:
-            self.optimizer.update(theta, gradient, memory, rate, step, self.recipe.optimizer.settings)
-            return
-        held = self.held[rows]
-        values = theta[held]
-        self.optimizer.update(
-            theta, gradient.masked_fill(held, 0.0), memory, rate, step, self.recipe.optimizer.settings
-        )
-        theta[held] = values
-
-
-def _held(architecture: Architecture, theta: Tensor, frozen: Sequence[str], mask: Tensor | None) -> Tensor | None:
-    """Which trained scalars (R, trained columns) of these rows stay as they begin, or None where all are free."""
-    names = architecture.layout.parameters
-    for pattern in frozen:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise UserError(f"study.yaml, frozen: wanted names among {', '.join(names)}, found {pattern!r}")
-    if mask is None and not frozen:
-        return None
-    held = torch.zeros_like(theta, dtype=torch.bool) if mask is None else ~mask.to(theta.device)
-    for name, slot in names.items():
-        if any(fnmatchcase(name, pattern) for pattern in frozen):
-            held[:, slot.start : slot.stop] = True
-    return held[:, : architecture.layout.trained]
+        held = None if self.held is None else self.held.rows(rows)
+        if held is not None:
+            held.clear(gradient)
+        self.optimizer.update(theta, gradient, memory, rate, step, self.recipe.optimizer.settings)
+        if held is not None:
+            held.restore(theta)

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 Settings = Mapping[str, Any]
 
@@ -34,7 +35,14 @@ def update(
         theta.addcmul_(theta, rate, value=-decay)
     elif decay:
         gradient = gradient.add(theta, alpha=decay)
-    first = state["first"].mul_(beta1).add_(gradient, alpha=1 - beta1)
-    second = state["second"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-    scale = (second / (1 - beta2 ** (step + 1))).sqrt_().add_(eps)
-    theta.addcdiv_(first * rate, scale, value=-1 / (1 - beta1 ** (step + 1)))
+    first, second = state["first"], state["second"]
+    # PyTorch's own kernel, in one pass over each row. With a rate of one, from zero, it leaves the direction, since
+    # each row has a rate of its own.
+    direction = torch.zeros_like(theta, memory_format=torch.contiguous_format)
+    # Updates before this one, which the kernel counts on.
+    counts = [*torch.full((len(theta),), float(step), device=theta.device)]
+    adam(
+        [*direction], [*gradient], [*first], [*second], [], counts, fused=True, amsgrad=False, maximize=False,
+        beta1=beta1, beta2=beta2, lr=1.0, weight_decay=0.0, eps=eps,
+    )  # fmt: skip
+    theta.addcmul_(direction, rate)

@@ -10,7 +10,7 @@ from isthmus.data import prepared
 from isthmus.data.prepared import DataSet
 from isthmus.engine import memory
 from isthmus.engine.checkpoints import SAVE_EVERY, Counter, train_chunk
-from isthmus.engine.fleet import Source
+from isthmus.engine.fleet import Fleet, Source
 from isthmus.engine.recipe import Recipe
 from isthmus.engine.saves import say
 from isthmus.engine.start import Start, branched
@@ -53,13 +53,13 @@ def train(
     # At the start: the kernel may end a process that takes too much without a word.
     say(wanted)
     with memory.told(wanted):
-        start = _start(recipe, rows, examples, reads)
+        fleets = {role: source.load({data: examples}) for role, source in reads.items()}
+        start = _start(recipe, rows, examples, fleets)
         train_chunk(recipe, index, examples, out, save, code, progress, start, device, requests, save_every)
 
 
-def _start(recipe: Recipe, rows: slice, data: DataSet, reads: Mapping[str, Source]) -> Start | None:
+def _start(recipe: Recipe, rows: slice, data: DataSet, fleets: Mapping[str, Fleet]) -> Start | None:
     """Where these rows begin, or None at their initialisation, whole."""
-    fleets = {role: source.load() for role, source in reads.items()}
     start = None if recipe.branch is None else branched(recipe, rows, fleets["parent"])
     if recipe.pruning is None:
         return start
