@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from isthmus.engine.batches import Batches, steps_per_epoch
+from isthmus.engine.batches import Batches, held_out, steps_per_epoch
 from isthmus.engine.recipe import Network, Perturbation
 
 EXAMPLES, BATCH = 23, 5
@@ -60,3 +60,25 @@ def test_a_full_batch_is_all_examples():
     batches = Batches([Network(0, 0.1)], EXAMPLES, EXAMPLES)
     for step in range(3):
         assert batches.at(step)[0].sort().values.tolist() == list(range(EXAMPLES))
+
+
+def test_what_is_held_out_is_never_seen_and_all_else_is():
+    """30 % of 23 examples are 7: the other 16 make three batches of 5 an epoch."""
+    held = held_out(3, EXAMPLES, 0.3)
+    assert held.sum() == 7
+    batches = Batches([Network(3, 0.1)], EXAMPLES, BATCH, 0.3)
+    indices = torch.stack([batches.at(step)[0] for step in range(30)])
+    assert sorted(set(indices.flatten().tolist())) == (~held).nonzero()[0].tolist()
+    for epoch in indices.split(3):
+        assert len(epoch.unique()) == 15
+
+
+def test_what_is_held_out_belongs_to_the_seed():
+    """In whatever row, and for whatever order."""
+    shares = [held_out(seed, 200, 0.3) for seed in range(3)]
+    assert not any((a == b).all() for a, b in combinations(shares, 2))
+    alone, among = (
+        Batches([*others, Network(4, 0.1, 2)], EXAMPLES, BATCH, 0.3).at(5)[-1] for others in ([], [Network(3, 0.1)])
+    )
+    assert torch.equal(alone, among)
+    assert not held_out(4, EXAMPLES, 0.3)[alone].any()

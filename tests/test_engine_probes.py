@@ -89,6 +89,18 @@ def test_loss_of_each_example(loss, lazy):
 
 
 @pytest.mark.parametrize("lazy", PLAIN)
+def test_logits_of_each_example_are_the_modules_own(lazy):
+    architecture, theta, first = regime(lazy)
+    view = view_of(architecture, theta, dataset(), anchor=first)
+    found = probes.take("logits", view)["logits"]
+    assert found.shape == (3, COUNT, 3)
+    for row in range(3):
+        start = None if first is None else first[row]
+        wanted = torch.stack([output(architecture, theta[row], x, start) for x in view.x])
+        torch.testing.assert_close(found[row], wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("lazy", PLAIN)
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared"])
 def test_gradient_norm_of_each_example(loss, lazy):
     architecture, theta, first = regime(lazy)

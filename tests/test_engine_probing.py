@@ -27,7 +27,7 @@ def test_training_does_not_notice_probes(setting):
     assert all(torch.equal(watched[name], value) for name, value in plain.items())
     assert watched.keys() - plain.keys() == {
         f"probe/{name}/{step}" for step in TIMES for name in
-        ("loss", "gradient_norm", "kernel", *(f"{kind}/h{level}" for kind in ("activations", "dead_units")
+        ("loss", "logits", "gradient_norm", "kernel", *(f"{kind}/h{level}" for kind in ("activations", "dead_units")
                                                for level in (0, 1)))
     }  # fmt: skip
 
@@ -101,7 +101,7 @@ def test_what_was_not_recorded_is_told_with_what_was(tmp_path):
 
 
 def test_a_probe_that_there_is_not():
-    with pytest.raises(UserError, match=r"probes: wanted one of loss, gradient_norm, .*, found 'hessian'$"):
+    with pytest.raises(UserError, match=r"probes: wanted one of loss, logits, .*, found 'hessian'$"):
         trained(recipe(probes=(Probe("hessian", (0,)),)), dataset())
 
 

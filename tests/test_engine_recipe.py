@@ -27,6 +27,7 @@ CHANGES = {
     "probes": (Probe("loss", (5,)),),
     "precision": "bfloat16",
     "threads": 2,
+    "held_out": 0.3,
 }
 NETWORK_CHANGES = {"seed": 9, "lr": 0.3, "order": 5, "perturbation": Perturbation(0, "gaussian", 0.1),
                    "parent": 1, "mask": Mask("random", 0.5)}  # fmt: skip
@@ -46,6 +47,11 @@ def test_any_other_number_is_another_recipe(field):
     other = replace(STANDARD, **{field: CHANGES[field]})
     assert other.canonical() != STANDARD.canonical()
     assert other.digest() != STANDARD.digest()
+
+
+def test_a_recipe_that_holds_nothing_out_has_the_form_it_had_before_that_could_be_said():
+    assert "held_out" not in STANDARD.canonical()
+    assert "held_out" in replace(STANDARD, held_out=0.3).canonical()
 
 
 @pytest.mark.parametrize("field", [*NETWORK_CHANGES, *KICK_CHANGES])

@@ -44,6 +44,12 @@ def test_a_run_shorter_than_its_warm_up_only_rises():
     assert factors("warmup_cosine", {"warmup": 10}, 3) == pytest.approx([0, 0.1, 0.2])
 
 
+def test_a_staircase_falls_at_its_fractions_of_the_run():
+    """160 epochs, a tenth from epoch 80 on and a hundredth from 120 on (the recipe of ResNets on CIFAR-10)."""
+    found = factors("staircase", {"at": (0.5, 0.75), "factor": 0.1}, 160)
+    assert found == pytest.approx([1.0] * 80 + [0.1] * 40 + [0.01] * 40)
+
+
 def test_a_constant_schedule_is_the_peak_rate():
     assert factors("constant", {}, 3) == [1, 1, 1]
 

@@ -73,6 +73,8 @@ SETTINGS = {
     "recurrent": {"model": Named("rnn", {"widths": (5,), "cell": "tanh", "init": "pytorch"})},
     "lstm": {"model": Named("rnn", {"widths": (4,), "cell": "lstm", "init": "pytorch"})},
     "one example a batch": {"batch": 1},
+    "staircase": {"schedule": Named("staircase", {"at": (0.5, 0.75), "factor": 0.1})},
+    "held out": {"held_out": 0.3},
     "frozen": {"frozen": ("layers.0.*", "*.bias")},
     "dropout": {"model": mlp(7, 5, dropout=0.4)},
     "kernel regime, dropout": {"model": mlp(7, 5, dropout=0.4), "lazy": 100.0},

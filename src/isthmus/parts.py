@@ -7,9 +7,10 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 from isthmus.typed import OneOf, Spec
 
 Activation = Literal["relu", "tanh", "identity", "gelu", "sigmoid", "elu", "silu", "leaky_relu", "softplus"]
-Init = Literal["he", "lecun", "pytorch", "orthogonal"]
+Init = Literal["he", "lecun", "glorot", "pytorch", "orthogonal"]
 Norm = Literal["batch", "layer", "none"]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
 Widths = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 
 
@@ -94,7 +95,7 @@ class Torchvision(Spec):
     """A classifier of torchvision's, such as resnet18; it sees images of one channel as three equal ones."""
 
     name: str
-    init: Literal["own", "he", "lecun", "pytorch", "orthogonal"] = Field(
+    init: Literal["own", "he", "lecun", "glorot", "pytorch", "orthogonal"] = Field(
         "own", description="own: as torchvision does"
     )
 
@@ -152,9 +153,17 @@ class WarmupCosine(Spec):
     start: float = Field(0.0, ge=0, le=1)
 
 
+class Staircase(Spec):
+    """The peak rate, and from each of these fractions of the run on a factor less."""
+
+    at: tuple[Fraction, ...] = Field(min_length=1)
+    factor: float = Field(0.1, gt=0, lt=1)
+
+
 class Schedule(OneOf):
     """The learning-rate schedule of a run."""
 
     constant: Constant | None = None
     triangle: Triangle | None = None
     warmup_cosine: WarmupCosine | None = None
+    staircase: Staircase | None = None

@@ -67,7 +67,7 @@ class Rounds(Spec):
 class Probe(Spec):
     """What is recorded of the networks on the training set at named times."""
 
-    probe: Literal["loss", "gradient_norm", "activations", "dead_units", "kernel"]
+    probe: Literal["loss", "logits", "gradient_norm", "activations", "dead_units", "kernel"]
     at: Time | tuple[Time, ...]
     examples: PositiveInt | None = Field(None, description="of the training set, the first so many; null: all")
 
@@ -107,6 +107,9 @@ class Run(Spec):
     probes: tuple[Probe, ...] = ()
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of products while training")
     threads: PositiveInt = 1
+    held_out: float = Field(
+        0.0, ge=0, lt=1, description="share of the training set that each network, by its seed, never trains on"
+    )
 
     @model_validator(mode="after")
     def _exact_enough(self) -> "Run":
@@ -143,7 +146,7 @@ class Run(Spec):
         parent: the recipe of the branch's run. giver: that of the run whose networks give masks. Raises ValueError,
         beginning with the key, for what does not fit the data, the run's time, the parent or the giver.
         """
-        per_epoch = _per_epoch(self.data, self.batch)
+        per_epoch = _per_epoch(self.data, self.batch, self.held_out)
         steps = Clock(per_epoch).at(self.time, "time")
         branch = None if parent is None else self._branch(parent, steps)
         clock = Clock(per_epoch, steps, 0 if branch is None else branch.step)
@@ -178,12 +181,14 @@ class Run(Spec):
             probes=self._probes(clock),
             precision=self.precision,
             threads=self.threads,
+            held_out=self.held_out,
         )
 
     def _branch(self, parent: Recipe, steps: int) -> plain.Branch:
         """The branch, once it is sure that the parent has what it wants."""
         begin, there = self.branch, self.branch.run
-        at = Clock(_per_epoch(parent.data, parent.batch), parent.steps, run=there).at(begin.at, "branch.at")
+        per_epoch = _per_epoch(parent.data, parent.batch, parent.held_out)
+        at = Clock(per_epoch, parent.steps, run=there).at(begin.at, "branch.at")
         same = self._like(parent)
         kept = {"checkpoints": parent.checkpoints}
         if begin.memory:
@@ -247,9 +252,10 @@ def _content(data: str) -> tuple[tuple[int, ...], int]:
     return entry.shape, entry.classes
 
 
-def _per_epoch(data: str, batch: int) -> int:
-    """Updates in one pass over the training set; ValueError where it holds not one batch."""
-    examples = register.sizes(data)["train"]
+def _per_epoch(data: str, batch: int, held_out: float) -> int:
+    """Updates in one pass over what is not held out; ValueError where it holds not one batch."""
+    whole = register.sizes(data)["train"]
+    examples = whole - round(held_out * whole)
     if batch > examples:
         raise ValueError(f"batch: wanted at most the {examples} training examples, found {batch}")
     return examples // batch

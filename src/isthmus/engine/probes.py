@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from isthmus.engine import evaluate
 from isthmus.engine.architecture import Architecture
-from isthmus.engine.evaluate import blocks, logits
 from isthmus.engine.losses import per_example
 from isthmus.errors import UserError
 
@@ -42,8 +42,13 @@ def take(name: str, view: View) -> dict[str, Tensor]:
 @torch.no_grad()
 def loss(view: View) -> dict[str, Tensor]:
     """Loss of each example (R, N)."""
-    out = logits(view.architecture, view.theta, view.x, view.anchor)
-    return {"": per_example(view.loss, out, view.y)}
+    return {"": per_example(view.loss, logits(view)[""], view.y)}
+
+
+@torch.no_grad()
+def logits(view: View) -> dict[str, Tensor]:
+    """Logits of each example (R, N, C), of which most scores of difficulty are functions."""
+    return {"": evaluate.logits(view.architecture, view.theta, view.x, view.anchor)}
 
 
 def gradient_norm(view: View) -> dict[str, Tensor]:
@@ -90,13 +95,13 @@ def dead_units(view: View) -> dict[str, Tensor]:
 
 
 PROBES: dict[str, Callable[[View], dict[str, Tensor]]] = {
-    function.__name__: function for function in (loss, gradient_norm, activations, dead_units, kernel)
+    function.__name__: function for function in (loss, logits, gradient_norm, activations, dead_units, kernel)
 }
 
 
 def _activations(view: View) -> Iterator[Iterator[dict[str, Tensor]]]:
     """For each block of rows, in order, its activations by group, some examples at a time."""
-    step, width = blocks(view.architecture, len(view.theta), len(view.x))
+    step, width = evaluate.blocks(view.architecture, len(view.theta), len(view.x))
 
     def pieces(theta: Tensor) -> Iterator[dict[str, Tensor]]:
         return (view.architecture.activations(theta, view.x[i : i + width]) for i in range(0, len(view.x), width))

@@ -123,7 +123,7 @@ class Recipe:
     computed together (part of the recipe: another grouping may round differently). lazy: alpha of the kernel
     regime, or None. frozen: patterns of names of parameters that stay as they begin. augment: what is done to
     images while training (engine/augment.py). precision: of products while training, float32 or bfloat16. threads:
-    of the process that trains.
+    of the process that trains. held_out: share of the training set that each network, by its seed, never trains on.
     """
 
     data: str
@@ -145,6 +145,7 @@ class Recipe:
     probes: tuple[Probe, ...] = ()
     precision: str = "float32"
     threads: int = 1
+    held_out: float = 0.0
 
     @property
     def chunks(self) -> list[slice]:
@@ -178,7 +179,11 @@ class Recipe:
 
     def canonical(self) -> str:
         """One line of JSON: equal for equal recipes. Of the parents it holds the digests, for chains are long."""
-        return canonical_json({part.name: getattr(self, part.name) for part in fields(self)})
+        parts = {part.name: getattr(self, part.name) for part in fields(self)}
+        if not self.held_out:
+            # Younger than fleets that are kept: where nothing is held out, the form is the one that they have.
+            del parts["held_out"]
+        return canonical_json(parts)
 
     def digest(self) -> str:
         """SHA-256 of the canonical form."""

@@ -1,6 +1,6 @@
 """Learning-rate schedules: update number -> factor of the peak rate."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil, cos, pi
 from typing import Any
 
@@ -29,10 +29,16 @@ def warmup_cosine(step: int, steps: int, warmup: int, start: float = 0.0) -> flo
     return 0.5 * (1.0 + cos(pi * (step - warmup) / (steps - warmup)))
 
 
+def staircase(step: int, steps: int, at: Sequence[float], factor: float) -> float:
+    """1, and from each of the fractions `at` of the run on `factor` times as much as before."""
+    return factor ** sum(step >= round(place * steps) for place in at)
+
+
 SCHEDULES: Mapping[str, Callable[..., float]] = {
     "constant": constant,
     "triangle": triangle,
     "warmup_cosine": warmup_cosine,
+    "staircase": staircase,
 }
 
 

@@ -79,7 +79,7 @@ class Trainer:
         self.architecture = Architecture.of(recipe, data.shape, data.classes)
         self.trained = slice(self.architecture.layout.trained)
         self.optimizer = optimizer_of(recipe)
-        self.batches = Batches(networks, len(self.x), recipe.batch)
+        self.batches = Batches(networks, len(self.x), recipe.batch, recipe.held_out)
         self.anchor = self.architecture.initial([network.seed for network in networks]).to(self.device)
         self.begin = start or Start()
         self.begin.check(self.anchor.shape)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from isthmus.errors import UserError
 from isthmus.models.roles import Role, role_of, state
 
-SCHEMES = ("he", "lecun", "pytorch", "orthogonal")
+SCHEMES = ("he", "lecun", "glorot", "pytorch", "orthogonal")
 
 # Standard deviation of learned positions and tokens (Dosovitskiy et al. 2021, code).
 _EMBEDDING_STD = 0.02
@@ -23,7 +23,8 @@ _EMBEDDING_STD = 0.02
 def weight_std(scheme: str, shape: tuple[int, ...], role: Role) -> float:
     """Standard deviation of a weight's initial entries.
 
-    he: sqrt(2 / fan_in) (He et al. 2015, eq. 10); lecun: sqrt(1 / fan_in) (LeCun et al. 1998, section 4.6).
+    he: sqrt(2 / fan_in) (He et al. 2015, eq. 10); lecun: sqrt(1 / fan_in) (LeCun et al. 1998, section 4.6); glorot:
+    sqrt(2 / (fan_in + fan_out)), normal (Glorot & Bengio 2010, eq. 12).
     pytorch: as its own layers begin, uniform within 1 / sqrt(fan_in), of recurrent layers 1 / sqrt(units).
     orthogonal: a matrix (units, fan_in) of orthonormal rows or columns, whichever are fewer (Saxe et al. 2014).
     """
@@ -32,6 +33,9 @@ def weight_std(scheme: str, shape: tuple[int, ...], role: Role) -> float:
             return sqrt(2 / role.fan_in)
         case "lecun":
             return sqrt(1 / role.fan_in)
+        case "glorot":
+            # What an input reaches: of a kernel (units, channels, height, width) all but the channels.
+            return sqrt(2 / (role.fan_in + prod(shape) // shape[1]))
         case "pytorch":
             return _bound(role) / sqrt(3)
         case "orthogonal":
