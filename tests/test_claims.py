@@ -1,6 +1,7 @@
 """What a claim must state, and its frozen part."""
 
 import importlib.util
+import sys
 from functools import partial
 
 import pytest
@@ -116,6 +117,30 @@ def test_the_frozen_part_sees_what_decides(tmp_path, change):
 )
 def test_the_frozen_part_does_not_see_what_does_not(tmp_path, change):
     assert frozen(tmp_path, *change) == frozen(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "seen"), [("FLOOR = 1e-6", "FLOOR = 1e-7", True), ("SPARE = 1", "SPARE = 2", False)]
+)
+def test_the_frozen_part_sees_what_another_module_of_the_room_decides(tmp_path, monkeypatch, old, new, seen):
+    """A room's statistics may lie in several files."""
+    helper = (
+        "import numpy as np\nFLOOR = 1e-6\nSPARE = 1\ndef _logs(values):\n    return np.log10(values + FLOOR)\n"
+    )
+    head = "from functools import partial\nfrom isthmus.claims import Claim, Control, Direction, Sample\n"
+    claims = f"{head}from split_room.rows import _logs\n{SOURCE[SOURCE.index('def effect') :]}"
+    hashes = set()
+    for place, rows in enumerate((helper, helper.replace(old, new))):
+        folder = tmp_path / str(place) / "split_room"
+        folder.mkdir(parents=True)
+        for name, text in {"__init__": "", "claims": claims, "rows": rows}.items():
+            (folder / f"{name}.py").write_text(text)
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(folder.parent)
+            for name in ("split_room", "split_room.claims", "split_room.rows"):
+                patch.delitem(sys.modules, name, raising=False)
+            hashes.add(importlib.import_module("split_room.claims").CLAIM.frozen())
+    assert len(hashes) == 1 + seen
 
 
 def test_the_frozen_part_does_not_see_the_last_bits_of_a_computed_delta():

@@ -123,8 +123,8 @@ class Claim:
     def frozen(self) -> str:
         """SHA-256, in hex, of all that must not change once a result has been seen.
 
-        The statistics count with the functions and constants of their module that they use, transitively;
-        comments, docstrings and layout do not.
+        The statistics count with the functions and constants of their module, and of others of its package, that
+        they use, transitively; comments, docstrings and layout do not.
         """
         return digest(
             canonical_json(
@@ -163,18 +163,31 @@ def _code(statistic: Statistic | None) -> Any:
         return [_code(statistic.func), {str(name): _code(v) if callable(v) else v for name, v in bound}]
     if statistic is None:
         return None
-    definitions = _definitions(Path(inspect.getfile(statistic)))
-    if definitions.get(statistic.__qualname__) is None:
+    path, package = Path(inspect.getfile(statistic)), statistic.__module__.rpartition(".")[0]
+    if statistic.__qualname__ not in _definitions(path):
         raise ValueError(
             f"{statistic.__qualname__}: wanted a function at the top level of its module, or a partial of one"
         )
-    found, queue = set(), [statistic.__qualname__]
+    found: dict[str, str] = {}
+    queue = [(path, statistic.__qualname__)]
     while queue:
-        name = queue.pop()
-        if name in definitions and name not in found:
-            found.add(name)
-            queue += [node.id for node in ast.walk(definitions[name]) if isinstance(node, ast.Name)]
-    return {name: normal_form(ast.unparse(definitions[name])) for name in sorted(found)}
+        where, name = queue.pop()
+        key, node = name if where == path else f"{where.stem}.{name}", _definitions(where).get(name)
+        if node is None or key in found:
+            continue
+        found[key] = normal_form(ast.unparse(node))
+        queue += [(where, inner.id) for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+        queue += _imported(node, where, package)
+    return dict(sorted(found.items()))
+
+
+def _imported(node: ast.stmt, where: Path, package: str) -> list[tuple[Path, str]]:
+    """File and name there of what a module imports from another of its package; nothing of other imports."""
+    if not isinstance(node, ast.ImportFrom) or node.module is None:
+        return []
+    parent, _, last = node.module.rpartition(".")
+    file = where.with_name(f"{last}.py")
+    return [(file, node.names[0].name)] if parent == package and file.is_file() else []
 
 
 @cache

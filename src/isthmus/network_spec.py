@@ -12,7 +12,7 @@ from isthmus.pruning.kinds import KINDS
 from isthmus.times import Clock, Time
 from isthmus.typed import Spec
 
-Kind = Literal["magnitude", "random", "snip", "grasp", "synflow", "same", "shuffled", "aligned"]
+Kind = Literal["magnitude", "random", "snip", "grasp", "synflow", "same", "shuffled", "reordered", "aligned"]
 
 
 class Networks(Spec):

@@ -22,5 +22,6 @@ KINDS = {
     "synflow": Kind("by_flow", chooses=True, needs_giver=False),
     "same": Kind("taken", chooses=False, needs_giver=True),
     "shuffled": Kind("taken", chooses=False, needs_giver=True),
+    "reordered": Kind("taken", chooses=False, needs_giver=True),
     "aligned": Kind("transfer", chooses=False, needs_giver=True),
 }

@@ -1,4 +1,4 @@
-"""The straight-through estimator (Ainsworth et al. 2022, algorithm 3): a permutation found by training.
+"""The straight-through estimator (Ainsworth et al. 2022, algorithm 2): a permutation found by training.
 
 A copy theta~ of A is trained so that the permutation that matches B to it makes a good midpoint between A and B.
 """
