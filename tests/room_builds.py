@@ -79,21 +79,21 @@ def built(root: Path, slug: str, overlay: dict[str, Any], sizes: dict[str, int])
 
 def fleet_of(run: rooms.Run, data: prepared.DataSet) -> Fleet:
     """The run's fleet, trained chunk by chunk."""
+    prepared_at, reads = paths.prepared(run.recipe.data), {role: source_of(one) for role, one in run.reads.items()}
     for index, path in enumerate(run.chunk_paths()):
-        train.train(
-            run.recipe, index, paths.prepared(run.recipe.data), path, path.with_suffix(".save"), "", Steps()
-        )
+        train.train(run.recipe, index, prepared_at, path, path.with_suffix(".save"), "", Steps(), reads)
     return Fleet.load(run.chunk_paths(), run.recipe, data)
+
+
+def source_of(run: rooms.Run) -> measure.Source:
+    """Where the run's fleet lies."""
+    return measure.Source(run.recipe, run.chunk_paths(), paths.prepared(run.recipe.data))
 
 
 def table_of(room: Room, name: str) -> pd.DataFrame:
     """A table, measured by the verb; its progress must come to what it expects."""
     spec, progress = room.tables[name], Steps()
-    runs = {run: room.runs[run] for run in spec.runs}
-    sources = {
-        name: measure.Source(run.recipe, run.chunk_paths(), paths.prepared(run.recipe.data))
-        for name, run in runs.items()
-    }
+    sources = {run: source_of(room.runs[run]) for run in spec.runs}
     out = room.table_path(name)
     measure.measure(room.slug, spec.function or name, sources, spec.settings, out, progress)
     assert progress.taken == progress.total > 0

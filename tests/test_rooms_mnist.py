@@ -1,22 +1,12 @@
 """The paper's own setting of ot_lmc, on real images where there are some, for a few steps at its real width."""
 
-import os
-from dataclasses import replace
-from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
-from data_files import parquet_folder, write_register
+from paper_scales import begun
 from training import Steps
 
-from isthmus import paths, rooms
-from isthmus.data import prepared
-from isthmus.data.prepare import prepare
+from isthmus import rooms
 from isthmus.engine import serial
-from isthmus.engine.checkpoints import train_chunk
-from isthmus.engine.fleet import Fleet
 from isthmus.papers.ot_lmc import measure
 
 SIZES = {"train": 1500, "test": 300}
@@ -24,34 +14,13 @@ STEPS = 3
 METHODS = ["none", "naive", "informed", "activation"]
 
 
-def some_images(folder: Path) -> None:
-    """The first examples of MNIST in parquet files; random ones where ISTHMUS_TEST_DATA names no folder."""
-    given = os.environ.get("ISTHMUS_TEST_DATA")
-    if given is None:
-        parquet_folder(folder, SIZES)
-        return
-    folder.mkdir()
-    for part, count in SIZES.items():
-        batches = pq.ParquetFile(Path(given).resolve() / "mnist" / f"{part}.parquet").iter_batches(count)
-        pq.write_table(pa.Table.from_batches([next(batches)]), folder / f"{part}.parquet")
-
-
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
     """Two networks of the recipe at its highest rate, after three of its steps."""
     recipe = rooms.load("ot_lmc", "mnist").runs["main"].recipe
-    pair = tuple(network for network in recipe.networks if network.lr == 0.1)[:2]
-    run = replace(recipe, networks=pair, chunk=2, steps=STEPS, checkpoints=(0, STEPS))
-    root = tmp_path_factory.mktemp("root")
-    some_images(root / "mnist")
-    write_register(root, lambda sets: sets["mnist"]["splits"]["full"].update(sizes=SIZES))
+    pair = [network for network in recipe.networks if network.lr == 0.1][:2]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ISTHMUS_ROOT", str(root))
-        path = root / paths.prepared(recipe.data)
-        prepare(recipe.data, path, str(root / "mnist"))
-        data, chunk = prepared.load(path), root / "chunk.safetensors"
-        train_chunk(run, 0, data, chunk, root / "save", "code", Steps())
-        yield Fleet.load([chunk], run, data)
+        yield begun(tmp_path_factory.mktemp("root"), patch, recipe, pair, STEPS, SIZES)
 
 
 def test_the_recipe_is_the_papers():

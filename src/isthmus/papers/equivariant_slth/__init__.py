@@ -1,0 +1,1 @@
+"""Room: equivariant strong lottery tickets, and edge-popup, which finds such tickets by training scores."""

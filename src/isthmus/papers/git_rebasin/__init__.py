@@ -1,0 +1,1 @@
+"""Room: merging networks modulo permutation symmetries, with REPAIR."""

@@ -1,0 +1,1 @@
+"""Lottery tickets: iterative magnitude pruning, instability, and masks carried over modulo permutation."""
