@@ -13,8 +13,9 @@ from isthmus.engine.fleet import Fleet
 from isthmus.papers.git_rebasin import counterexample as exact
 from isthmus.papers.git_rebasin import merging as merge
 from isthmus.papers.git_rebasin.methods import REPAIRS, matched
-from isthmus.papers.git_rebasin.pairs import Pairs, pairs_by_rate, sets_of, shape
+from isthmus.papers.git_rebasin.pairs import pairs_by_rate, sets_of, shape
 from isthmus.symmetry.matching import weight_matching
+from isthmus.symmetry.pairs import Pairs
 from isthmus.symmetry.repair import repair, variance_ratio
 
 Settings = Mapping[str, Any]

@@ -9,10 +9,9 @@ from torch import Tensor
 from isthmus.connectivity.barrier import Line
 from isthmus.engine.evaluate import evaluate
 from isthmus.engine.layout import Layout
-from isthmus.papers.git_rebasin.pairs import Pairs
-from isthmus.symmetry import table
 from isthmus.symmetry.activations import activation_matching
 from isthmus.symmetry.matching import weight_matching
+from isthmus.symmetry.pairs import Pairs
 from isthmus.symmetry.repair import repaired, repaired_line
 from isthmus.symmetry.straight_through import straight_through
 from isthmus.symmetry.table import Axes, Perms
@@ -25,8 +24,7 @@ def matched(pairs: Pairs, method: str, settings: Mapping[str, Any]) -> Tensor:
 
 def none(pairs: Pairs, settings: Mapping[str, Any]) -> Perms:
     """B as it was trained."""
-    sizes = table.group_sizes(pairs.architecture.layout, pairs.architecture.axes)
-    return table.identity(sizes, len(pairs.a))
+    return pairs.unchanged()
 
 
 def random(pairs: Pairs, settings: Mapping[str, Any]) -> Perms:

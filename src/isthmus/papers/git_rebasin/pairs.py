@@ -1,39 +1,11 @@
-"""Disjoint pairs of a fleet's networks, of which A stays and B is permuted."""
+"""Disjoint pairs and sets of a fleet's networks."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 
 from torch import Tensor
 
-from isthmus.engine.architecture import Architecture
 from isthmus.engine.fleet import Fleet
-from isthmus.symmetry import table
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Networks a and b (K, P), the training inputs x (N, *shape) and labels y, and the seed of each a."""
-
-    architecture: Architecture
-    a: Tensor
-    b: Tensor
-    x: Tensor
-    y: Tensor
-    seeds: Sequence[int]
-
-    def permuted(self, perms: Mapping[str, Tensor]) -> Tensor:
-        """b (K, P) with its units in this order."""
-        return table.permute(self.architecture.layout, self.architecture.axes, perms, self.b)
-
-    def shuffled(self, purpose: str) -> table.Perms:
-        """A random order of units for each pair, which depends on its seed and the purpose alone."""
-        sizes = table.group_sizes(self.architecture.layout, self.architecture.axes)
-        return table.random(sizes, self.seeds, purpose)
-
-    def copies(self) -> "Pairs":
-        """A against A in random order."""
-        itself = replace(self, b=self.a)
-        return replace(self, b=itself.permuted(self.shuffled("relabelled")))
+from isthmus.symmetry.pairs import Pairs
 
 
 def pairs_by_rate(fleet: Fleet, theta: Tensor, most: int) -> Iterator[tuple[float, Pairs]]:

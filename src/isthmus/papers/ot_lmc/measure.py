@@ -14,9 +14,10 @@ from torch import Tensor
 from isthmus.connectivity.barrier import barrier, midpoint, on_line
 from isthmus.engine.checkpoints import Counter
 from isthmus.engine.fleet import Fleet
-from isthmus.papers.ot_lmc.methods import METHODS, Pairs
+from isthmus.papers.ot_lmc.methods import METHODS
 from isthmus.symmetry.dimension import dimensions
 from isthmus.symmetry.moments import second_moments
+from isthmus.symmetry.pairs import Pairs
 from isthmus.symmetry.repair import repaired_line
 from isthmus.symmetry.transport import midpoint_gaps, sample_costs
 

@@ -1,62 +1,30 @@
 """The matchings that the paper compares, its baselines and controls: each takes pairs and gives permutations."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from isthmus.engine.architecture import Architecture
 from isthmus.engine.streams import stream
 from isthmus.symmetry import table
 from isthmus.symmetry.activations import activation_matching
 from isthmus.symmetry.covariance import covariance_matching
 from isthmus.symmetry.matching import weight_matching
-from isthmus.symmetry.moments import Moments, second_moments
+from isthmus.symmetry.moments import Moments
+from isthmus.symmetry.pairs import Pairs
 from isthmus.symmetry.sinkhorn import sinkhorn_matching
 from isthmus.symmetry.straight_through import straight_through
 from isthmus.symmetry.table import Perms
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Networks a and b (K, P), the training inputs x (N, *shape) and labels y, and a seed for each pair."""
-
-    architecture: Architecture
-    a: Tensor
-    b: Tensor
-    x: Tensor
-    y: Tensor
-    seeds: Sequence[int]
-
-    @cached_property
-    def moments(self) -> Moments:
-        """Uncentred second moments of what enters each layer of A."""
-        return second_moments(self.architecture, self.a, self.x)
-
-    def permuted(self, perms: Mapping[str, Tensor]) -> Tensor:
-        """b (K, P) with its units in this order."""
-        return table.permute(self.architecture.layout, self.architecture.axes, perms, self.b)
-
-    def first(self) -> "Pairs":
-        """The first pair alone."""
-        return replace(self, a=self.a[:1], b=self.b[:1], seeds=self.seeds[:1])
-
-    def swapped(self) -> "Pairs":
-        """A and B in each other's place."""
-        return replace(self, a=self.b, b=self.a)
-
-
 def none(pairs: Pairs) -> Perms:
     """B as it is."""
-    return table.identity(_sizes(pairs), len(pairs.a))
+    return pairs.unchanged()
 
 
 def random(pairs: Pairs) -> Perms:
     """B in random order."""
-    return table.random(_sizes(pairs), pairs.seeds)
+    return pairs.shuffled("permutation")
 
 
 def naive(pairs: Pairs) -> Perms:
@@ -145,10 +113,6 @@ METHODS: dict[str, Callable[[Pairs], Perms]] = {
         sinkhorn,
     )
 }
-
-
-def _sizes(pairs: Pairs) -> dict[str, int]:
-    return table.group_sizes(pairs.architecture.layout, pairs.architecture.axes)
 
 
 def _by_weights(pairs: Pairs, form: str) -> Perms:
