@@ -27,8 +27,16 @@ STABLE = 2.0  # points of error, by Frankle et al. (2020)
 
 
 def accuracy_vs_density(table: pd.DataFrame, figure: Figure) -> None:
-    """Accuracy at the least validation loss against the share of weights kept."""
-    _against_dense(table.assign(value=100 * table["accuracy"]), ACCURACY, figure)
+    """Accuracy at the least validation loss against the share of weights kept; the axis is logarithmic in the error."""
+    axes = _against_dense(table.assign(value=100 * (1 - table["accuracy"])), ACCURACY, figure)
+    # Tickets differ from dense networks by half a point, shuffled masks by ninety.
+    axes.set_yscale("log")
+    axes.invert_yaxis()
+    shown = [99, 98, 97, 95, 90, 80, 50, 10]
+    low, high = sorted(axes.get_ylim())
+    places = [100 - value for value in shown if low <= 100 - value <= high]
+    axes.set_yticks(places, [f"{100 - place}" for place in places])
+    axes.minorticks_off()
 
 
 def speed_vs_density(table: pd.DataFrame, figure: Figure) -> None:
@@ -101,6 +109,7 @@ def gap_vs_instability(table: pd.DataFrame, figure: Figure) -> None:
     axes.set_xscale("symlog", linthresh=1)
     axes.set_xlim(left=0)
     axes.set_yscale("symlog", linthresh=1)
+    axes.set_ylim(top=100)
     axes.set(xlabel="instability (points of test error)", ylabel="accuracy below dense (points)")
     legend_right(axes)
 
