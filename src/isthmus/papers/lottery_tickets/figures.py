@@ -27,7 +27,7 @@ STABLE = 2.0  # points of error, by Frankle et al. (2020)
 
 
 def accuracy_vs_density(table: pd.DataFrame, figure: Figure) -> None:
-    """Accuracy at the least validation loss against the share of weights kept; the axis is logarithmic in the error."""
+    """Accuracy at the least validation loss against the share kept; the axis is logarithmic in the error."""
     axes = _against_dense(table.assign(value=100 * (1 - table["accuracy"])), ACCURACY, figure)
     # Tickets differ from dense networks by half a point, shuffled masks by ninety.
     axes.set_yscale("log")
