@@ -141,6 +141,10 @@ def test_exact_claims_are_verified_or_violated_and_a_mutation_is_caught():
 def test_words_that_are_no_tests_outcome():
     assert verdict(claimed(), {})["verdict"] == "not run"
     assert verdict(claimed(), table(claim=6.0, off=0.0), paper_setting=True)["verdict"] == "reproduced"
+    unlike = claimed(differs_from_paper=("data",), differs_always=("no training",))
+    for paper_setting, differs in ((True, ["no training"]), (False, ["no training", "data"])):
+        found = verdict(unlike, table(claim=6.0, off=0.0), paper_setting)
+        assert (found["verdict"], found["differs_from_paper"]) == ("holds", differs)
     far = Claim(id="C9", says="s", where="w", kind=Direction(), unit="", out_of_reach="no data", needs="imagenet")
     found = verdict(far, {})
     assert (found["verdict"], found["why"], found["needs"]) == ("out of reach", "no data", "imagenet")

@@ -65,7 +65,8 @@ class Claim:
     statistic: the room's tables -> a Sample (a mapping of samples by name for AllOf and AnyOf); a function at the
     top level of its module, or a functools.partial of one. unit: of the estimate (`nats`). n: independent units
     planned at laptop scale, of the kind unit_of_n (`seed`, `pair`). no_control: why there is no control with the
-    mechanism off, where none can be made. differs_from_paper: what is unlike the paper at scales below its own.
+    mechanism off, where none can be made. differs_from_paper: what is unlike the paper at scales below its own;
+    differs_always: what is unlike its setting at every scale, so that no result of ours reproduces it.
     out_of_reach: why nothing can be run at any scale built here; needs: the smallest honest scale.
 
     ValueError for a claim that the rules do not allow: a headline with fewer than 10 units, an effect without a
@@ -85,6 +86,7 @@ class Claim:
     headline: bool = False
     paper_says: PaperSays | None = None
     differs_from_paper: tuple[str, ...] = ()
+    differs_always: tuple[str, ...] = ()
     out_of_reach: str | None = None
     needs: str | None = None
 

@@ -34,6 +34,7 @@ def judged(claim: Claim, tables: Mapping[str, pd.DataFrame], paper_setting: bool
     paper_setting: whether the tables come from the paper's own data, model and size, so that a claim that passes
     is `reproduced` and not only `holds`.
     """
+    unlike = () if paper_setting else claim.differs_from_paper
     entry = {
         "says": claim.says,
         "where": claim.where,
@@ -50,7 +51,7 @@ def judged(claim: Claim, tables: Mapping[str, pd.DataFrame], paper_setting: bool
         "frozen": claim.frozen(),
         "paper_says": asdict(claim.paper_says) if claim.paper_says else None,
         "control": None,
-        "differs_from_paper": [] if paper_setting else list(claim.differs_from_paper),
+        "differs_from_paper": [*claim.differs_always, *unlike],
     }
     if claim.out_of_reach is not None:
         return entry | {"why": claim.out_of_reach, "needs": claim.needs}
@@ -62,7 +63,9 @@ def judged(claim: Claim, tables: Mapping[str, pd.DataFrame], paper_setting: bool
         return entry | {"verdict": "not run", "why": f"no table {missing} at this scale"}
     least = HEADLINE if claim.headline else FEW
     found = outcome(claim.kind, sample, least)
-    entry |= _numbers(claim.kind, sample) | {"verdict": _word(claim.kind, found, paper_setting)}
+    entry |= _numbers(claim.kind, sample) | {
+        "verdict": _word(claim.kind, found, paper_setting and not claim.differs_always)
+    }
     if not claim.kind.exact and claim.kind.n(sample) < least:
         entry["why"] = f"n = {claim.kind.n(sample)}, fewer than {least}"
     checked = {name: _checked(claim.kind, sample, *control) for name, control in controls.items()}

@@ -278,7 +278,8 @@ CLAIMS = (
         unit_of_n="block of runs",
         controls=(Control(PERMUTED, partial(first_component, column="permuted")),),
         paper_says=PaperSays("0.42 (16 metrics, pruning ones among them; MLP-3 0.63)", NOTEBOOKS, "read"),
-        differs_from_paper=(*ANALOGUE, "one score a family"),
+        differs_from_paper=ANALOGUE,
+        differs_always=("one score a family",),
     ),
     Claim(
         id="C3b",
@@ -290,7 +291,8 @@ CLAIMS = (
         n=8,
         unit_of_n="block of runs",
         controls=(Control(PERMUTED, partial(typical_pair, column="permuted")),),
-        differs_from_paper=(*ANALOGUE, "one score a family"),
+        differs_from_paper=ANALOGUE,
+        differs_always=("one score a family",),
     ),
     Claim(
         id="C4a",
@@ -360,6 +362,7 @@ CLAIMS = (
                 "null",
             ),
         ),
-        differs_from_paper=(*ANALOGUE, "classifier"),
+        differs_from_paper=ANALOGUE,
+        differs_always=("classifier",),
     ),
 )

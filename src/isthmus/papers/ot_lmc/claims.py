@@ -296,7 +296,7 @@ CLAIMS = (
         paper_says=PaperSays(
             "-0.5, -0.25, -0.125", "rate of E W_2^2 for k > 4; at k = 4 up to a logarithm", "recalled"
         ),
-        differs_from_paper=("normal neurons, no training",),
+        differs_always=("normal neurons, no training",),
     ),
     Claim(
         id="C4b",
@@ -308,7 +308,7 @@ CLAIMS = (
         n=REPEATS,
         unit_of_n="data draw",
         controls=(Control("neurons paired at random", partial(gap_fall, matched=False)),),
-        differs_from_paper=("untrained networks", "unbounded support"),
+        differs_always=("untrained networks", "unbounded support"),
     ),
     Claim(
         id="C4c",
@@ -330,7 +330,7 @@ CLAIMS = (
         unit_of_n="data draw",
         controls=(Control("law of dimension 64", partial(costs_of_law, k=64, noise=0.0)),),
         paper_says=PaperSays("-0.25", "rate of E W_2^2", "recalled"),
-        differs_from_paper=("normal neurons, no training",),
+        differs_always=("normal neurons, no training",),
     ),
     Claim(
         id="C5b",
@@ -342,6 +342,6 @@ CLAIMS = (
         n=REPEATS,
         unit_of_n="data draw",
         controls=(Control("no noise", partial(flatter_than_low_dimensional, noise=0.0)),),
-        differs_from_paper=("normal neurons, no training",),
+        differs_always=("normal neurons, no training",),
     ),
 )
