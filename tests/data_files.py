@@ -63,15 +63,18 @@ def parquet_folder(folder, sizes, shape=(1, 28, 28), classes=10, kind="PNG"):
     return made
 
 
+# Whole before any test changes the folder that it works in.
+REAL = Path(os.environ["ISTHMUS_TEST_DATA"]).resolve() if "ISTHMUS_TEST_DATA" in os.environ else None
+
+
 def first_images(folder, source, shape, sizes):
     """The first examples of a set in parquet files; random ones where ISTHMUS_TEST_DATA names no folder."""
-    given = os.environ.get("ISTHMUS_TEST_DATA")
-    if given is None:
+    if REAL is None:
         parquet_folder(folder, sizes, shape)
         return
     folder.mkdir()
     for part, count in sizes.items():
-        batches = pq.ParquetFile(Path(given).resolve() / source / f"{part}.parquet").iter_batches(count)
+        batches = pq.ParquetFile(REAL / source / f"{part}.parquet").iter_batches(count)
         pq.write_table(pa.Table.from_batches([next(batches)]), folder / f"{part}.parquet")
 
 

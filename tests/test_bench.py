@@ -61,8 +61,11 @@ def test_all_methods_do_the_same_work(name):
     wanted = found["serial fused"]
     moved = (wanted - begun[:, : wanted.shape[1]]).norm()
     assert moved > 0.01
+    # By the fourth step rounding moves ReLUs behind BatchNorm of 16 images: PyTorch's own two layouts of images
+    # come to differ by 1e-3 on some processors. Other work, another batch or rate, would differ by 1.
+    near = 1e-2 if name == "resnet" else 1e-4
     for method, rows in found.items():
-        assert (rows[:, : wanted.shape[1]] - wanted).norm() < 1e-4 * moved, method
+        assert (rows[:, : wanted.shape[1]] - wanted).norm() < near * moved, method
 
 
 def test_a_repetition_is_the_same_work_again():

@@ -97,7 +97,7 @@ def frozen(tmp_path, *change):
         ('"late"', '"later"'),
         ("log10", "log2"),  # in a helper
         ("FLOOR = 1e-6", "FLOOR = 1e-7"),  # a constant of a helper
-        ("import numpy as np", "import math as np; np.log10 = abs"),
+        ("import numpy as np", "import math as np"),
         ("decades", "nats"),
         ("Fig. 1", "Fig. 2"),
     ],

@@ -58,7 +58,7 @@ NAMES = ["nosuch", "", ".", "..", "../butterfly", "butter fly", "it's", 'a"b', "
 @pytest.mark.parametrize("verb", ["train", "measure", "judge", "draw", "record", "check", "verdicts", "compare"])
 def test_an_unknown_paper(verb, name, answer, root):
     more = {"train": ["main", 0], "measure": ["pairs"], "draw": ["growth"], "compare": ["butterfly"]}.get(verb, [])
-    wanted = f"wanted a paper of butterfly, ot_lmc, found {name.partition('@')[0]!r}"
+    wanted = f"wanted a paper of {', '.join(rooms.slugs())}, found {name.partition('@')[0]!r}"
     assert answer(verb, name, *more) == wanted
     assert sorted(path.name for path in root.iterdir()) == ["config", "data"]
 
@@ -69,7 +69,8 @@ def test_an_unknown_variant(name, answer):
     assert answer("judge", name) == f"config/variants/{name}.yaml: {wanted}"
 
 
-SCALES = "scale: wanted one of laptop, mnist, smoke, found 'huge'"
+KNOWN = sorted({scale for slug in rooms.slugs() for scale in rooms.scales(slug)})
+SCALES = f"scale: wanted one of {', '.join(KNOWN)}, found 'huge'"
 NONE = "could not be read (No such file or directory)"
 
 # What the command is asked, as in a shell, and how its answer begins.

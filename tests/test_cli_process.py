@@ -11,7 +11,7 @@ import pytest
 import torch
 from studies import SOURCE
 
-from isthmus import tensors
+from isthmus import rooms, tensors
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def refused(done):
 @pytest.mark.parametrize("name", ["nosuch", "a \"b\"; ls $(pwd) 'c'", "../../etc"])
 def test_an_unknown_paper(name, root):
     done = run(root, "-m", "isthmus", "judge", name)
-    assert refused(done) == f"isthmus: wanted a paper of butterfly, ot_lmc, found {name!r}"
+    assert refused(done) == f"isthmus: wanted a paper of {', '.join(rooms.slugs())}, found {name!r}"
     assert done.stdout == ""
 
 

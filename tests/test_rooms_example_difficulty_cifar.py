@@ -1,15 +1,11 @@
 """The paper's own setting of example_difficulty, on real photographs where there are some, for a few steps."""
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
-from data_files import parquet_folder, write_register
+from data_files import first_images, write_register
 from training import Steps
 
 from isthmus import paths, rooms
@@ -29,15 +25,9 @@ STEPS, EXAMPLES = 2, 40
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
     """The first photographs of CIFAR-10 (as JPEG where ISTHMUS_TEST_DATA names a folder, else random ones)."""
-    root, given = tmp_path_factory.mktemp("root"), os.environ.get("ISTHMUS_TEST_DATA")
+    root = tmp_path_factory.mktemp("root")
     folder = root / "cifar10"
-    if given is None:
-        parquet_folder(folder, SIZES, (3, 32, 32))
-    else:
-        folder.mkdir()
-        for part, count in SIZES.items():
-            file = pq.ParquetFile(Path(given).resolve() / "cifar10-jpeg" / f"{part}.parquet")
-            pq.write_table(pa.Table.from_batches([next(file.iter_batches(count))]), folder / f"{part}.parquet")
+    first_images(folder, "cifar10-jpeg", (3, 32, 32), SIZES)
     write_register(root, lambda sets: sets["cifar10"]["splits"]["full"].update(sizes=SIZES))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ISTHMUS_ROOT", str(root))

@@ -128,8 +128,8 @@ def test_the_first_papers_recipe():
     seeds = {name: {one.seed for one in run.recipe.networks} for name, run in room.runs.items()}
     assert len(seeds["dense"]) == len(seeds["fresh_1"]) == 6
     assert not seeds["dense"] & seeds["fresh_1"]
-    # One network a job: a job that is lost is a network that is lost.
-    assert all(run.recipe.chunk == 1 for run in room.runs.values())
+    # Two jobs a run of six networks: one for each of two cores.
+    assert all(run.recipe.chunk == 3 for run in room.runs.values())
 
 
 def test_the_third_papers_recipe():
