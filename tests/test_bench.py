@@ -52,20 +52,20 @@ def works(case):
 @pytest.mark.parametrize("name", SMALL)
 def test_all_methods_do_the_same_work(name):
     case = SMALL[name]
+    # Later, rounding moves ReLUs behind BatchNorm of 16 images: on some processors PyTorch's own two layouts of
+    # images differ by 1e-3 of the way at the fourth step. New orders are drawn as for the others.
+    steps = 2 if name == "resnet" else STEPS
     begun = start_of(case)
     found = {}
     for method, work in works(case):
-        work.reset(STEPS)
+        work.reset(steps)
         work.run()
         found[method] = work.rows()
     wanted = found["serial fused"]
     moved = (wanted - begun[:, : wanted.shape[1]]).norm()
     assert moved > 0.01
-    # By the fourth step rounding moves ReLUs behind BatchNorm of 16 images: PyTorch's own two layouts of images
-    # come to differ by 1e-3 on some processors. Other work, another batch or rate, would differ by 1.
-    near = 1e-2 if name == "resnet" else 1e-4
     for method, rows in found.items():
-        assert (rows[:, : wanted.shape[1]] - wanted).norm() < near * moved, method
+        assert (rows[:, : wanted.shape[1]] - wanted).norm() < 1e-4 * moved, method
 
 
 def test_a_repetition_is_the_same_work_again():

@@ -52,6 +52,7 @@ def masks(network: Network, scores: Tensor, kept: float) -> Tensor:
 class _StraightThrough(torch.autograd.Function):
     """A mask as numbers, whose gradient is passed to the scores' sizes as if it were they."""
 
+    # PyTorch makes ctx and states no type for it.
     @staticmethod
     def forward(ctx, scores: Tensor, mask: Tensor) -> Tensor:  # noqa: ANN001
         ctx.save_for_backward(scores)
