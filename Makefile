@@ -10,7 +10,7 @@ REPORT := results/$(SCALE)/report.html
 BUILT = $(wildcard results/$(SCALE)/*/provenance.json)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: atlas report test torture bench bench-matching lint sync readme lock
+.PHONY: atlas report test torture bench bench-matching bench-removal lint sync readme lock
 
 atlas: $(READY)
 	snakemake --cores $(CORES) --config scale=$(SCALE)
@@ -38,6 +38,10 @@ bench: $(READY)
 # An hour or so on a machine that does nothing else. REBASIN: an interpreter that has the package rebasin.
 bench-matching: $(READY)
 	python -m isthmus.bench.matching $(if $(REBASIN),--rebasin $(REBASIN))
+
+# Two minutes or so on a machine that does nothing else.
+bench-removal: $(READY)
+	python -m isthmus.bench.removal
 
 lint: $(READY)
 	ruff check .

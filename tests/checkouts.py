@@ -32,30 +32,33 @@ class Checkout:
     root: Path
 
     @classmethod
-    def make(cls, root: Path) -> "Checkout":
-        """A fresh copy in `root`, without results, with the toy room as its one paper."""
+    def make(cls, root: Path, *papers: str) -> "Checkout":
+        """A fresh copy in `root`, without results, with the toy room and these papers."""
         for part in (*_PARTS, "data/register.yaml"):
             copy = shutil.copytree if (SOURCE / part).is_dir() else shutil.copy
             (root / part).parent.mkdir(parents=True, exist_ok=True)
             copy(SOURCE / part, root / part)
         for study in root.glob("src/isthmus/papers/*/study.yaml"):
-            shutil.rmtree(study.parent)
+            if study.parent.name not in papers:
+                shutil.rmtree(study.parent)
         shutil.copytree(SOURCE / "tests/toy", root / _TOY)
         return cls(root)
 
-    def run(self, *command: str) -> subprocess.CompletedProcess:
-        """The command's exit code and all that it printed, in one stream."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables with which a command runs this copy's code."""
         tools = Path(sys.executable).parent
-        environment = {
-            **os.environ,
-            "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(self.root / "src"),
-        }
-        environment.pop("ISTHMUS_ROOT", None)
+        path = f"{tools}{os.pathsep}{os.environ['PATH']}"
+        ours = {**os.environ, "PATH": path, "PYTHONPATH": str(self.root / "src")}
+        ours.pop("ISTHMUS_ROOT", None)
+        return ours
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess:
+        """The command's exit code and all that it printed, in one stream; variables: of its environment besides."""
         return subprocess.run(
             command,
             cwd=self.root,
-            env=environment,
+            env={**self.environment, **variables},
             text=True,
             check=False,
             stdout=subprocess.PIPE,

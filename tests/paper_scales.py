@@ -33,7 +33,9 @@ def begun(
     """
     few = replace(recipe, networks=tuple(networks), chunk=len(networks), steps=steps, checkpoints=(0, steps))
     name, split, _ = recipe.data.split("/")
-    first_images(root / name, *IMAGES[name], sizes)
+    # The files hold what a split takes for validation among the training images.
+    files = {"train": sizes["train"] + sizes.get("validation", 0), "test": sizes["test"]}
+    first_images(root / name, *IMAGES[name], files)
     write_register(root, lambda sets: sets[name]["splits"][split].update(sizes=dict(sizes)))
     patch.setenv("ISTHMUS_ROOT", str(root))
     path = root / paths.prepared(recipe.data)

@@ -5,7 +5,18 @@ from dataclasses import replace
 import pytest
 from training import NETWORKS, STANDARD, recipe
 
-from isthmus.engine.recipe import Branch, Mask, Named, Network, Perturbation, Probe, Pruning
+from isthmus.engine.recipe import (
+    Branch,
+    Mask,
+    Named,
+    Network,
+    Noise,
+    Penalty,
+    Perturbation,
+    Probe,
+    Pruning,
+    Removal,
+)
 
 CHANGES = {
     "data": "toy/all/other",
@@ -28,9 +39,13 @@ CHANGES = {
     "precision": "bfloat16",
     "threads": 2,
     "held_out": 0.3,
+    "penalty": Penalty("scale", "lasso", "constant", 12),
+    "noise": Noise("live", "constant", 12),
+    "removal": Removal(5),
 }
 NETWORK_CHANGES = {"seed": 9, "lr": 0.3, "order": 5, "perturbation": Perturbation(0, "gaussian", 0.1),
-                   "parent": 1, "mask": Mask("random", 0.5)}  # fmt: skip
+                   "parent": 1, "mask": Mask("random", 0.5), "penalty": 0.1, "noise": 0.01, "remove": "dead",
+                   "units": 0.5}  # fmt: skip
 KICK_CHANGES = {"at": 1, "kind": "batch", "sigma": 0.2, "draw": 1}
 
 
@@ -49,9 +64,18 @@ def test_any_other_number_is_another_recipe(field):
     assert other.digest() != STANDARD.digest()
 
 
-def test_a_recipe_that_holds_nothing_out_has_the_form_it_had_before_that_could_be_said():
-    assert "held_out" not in STANDARD.canonical()
-    assert "held_out" in replace(STANDARD, held_out=0.3).canonical()
+@pytest.mark.parametrize("field", ["held_out", "penalty", "noise", "removal"])
+def test_a_recipe_without_something_younger_has_the_form_it_had_before_that_could_be_said(field):
+    assert f'"{field}"' not in STANDARD.canonical()
+    assert f'"{field}"' in replace(STANDARD, **{field: CHANGES[field]}).canonical()
+
+
+@pytest.mark.parametrize("field", ["penalty", "noise", "remove", "units"])
+def test_a_network_without_something_younger_has_the_form_it_had_before_that_could_be_said(field):
+    run = replace(STANDARD, networks=(Network(0, 0.1),))
+    assert f'"{field}"' not in run.canonical()
+    changed = replace(run.networks[0], **{field: NETWORK_CHANGES[field]})
+    assert f'"{field}"' in replace(run, networks=(changed,)).canonical()
 
 
 @pytest.mark.parametrize("field", [*NETWORK_CHANGES, *KICK_CHANGES])

@@ -22,8 +22,8 @@ def asked(monkeypatch):
 def test_training_reaches_all_that_a_recipe_may_switch_on():
     """Statically: probes, augmentation, dropout, statistics, kicks, schedules, and reading a parent's fleet."""
     reached = fingerprint.reachable("isthmus.verbs.train")
-    wanted = ("augment", "batches", "checkpoints", "dropout", "evaluate", "fleet", "losses", "perturb", "probes",
-              "recipe", "schedules", "start", "statistics", "streams", "train")  # fmt: skip
+    wanted = ("augment", "batches", "checkpoints", "dropout", "evaluate", "fleet", "losses", "noise", "penalty",
+              "perturb", "probes", "recipe", "schedules", "start", "statistics", "streams", "train")  # fmt: skip
     assert {f"isthmus.engine.{name}" for name in wanted} <= reached
     assert "isthmus.models.layers" in reached
 

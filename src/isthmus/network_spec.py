@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 
 from isthmus.engine.recipe import Mask, Network, Perturbation, Recipe
 from isthmus.pruning.kinds import KINDS
+from isthmus.removal.kinds import KINDS as REMOVALS
 from isthmus.times import Clock, Time
 from isthmus.typed import Spec
 
 Kind = Literal["magnitude", "random", "snip", "grasp", "synflow", "same", "shuffled", "reordered", "aligned"]
+Removed = Literal["dead", "random", "snap", "cropit", "early_cropit"]
 
 
 class Networks(Spec):
@@ -36,6 +38,16 @@ class Networks(Spec):
         None, description="share of the prunable weights that a mask keeps, where its kind chooses"
     )
     mask_of: NonNegativeInt = Field(0, description="which network of this seed's, in prune.run, gives its mask")
+    penalty: NonNegativeFloat | tuple[NonNegativeFloat, ...] | None = Field(
+        None, description="peak factor of the run's penalty; null: 0"
+    )
+    noise: NonNegativeFloat | tuple[NonNegativeFloat, ...] | None = Field(
+        None, description="peak standard deviation of the run's noise; null: 0"
+    )
+    remove: Removed | tuple[Removed, ...] | None = Field(None, description="which units are removed; null: none")
+    units: float | tuple[float, ...] | None = Field(
+        None, description="share of the hidden units that is kept, where the kind of removal chooses"
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> "Networks":
@@ -53,16 +65,31 @@ class Networks(Spec):
             raise ValueError(f"density: wanted a share of the weights, above 0 and at most 1, found {outside[0]}")
         return self
 
+    @model_validator(mode="after")
+    def _units(self) -> "Networks":
+        kinds = [] if self.remove is None else several(self.remove)
+        choosing = [kind for kind in kinds if REMOVALS[kind].chooses]
+        if self.units is None and choosing:
+            raise ValueError(f"wanted units beside remove: {choosing[0]}, found none")
+        if self.units is not None and len(choosing) < max(1, len(kinds)):
+            found = next((kind for kind in kinds if kind not in choosing), "no removal")
+            raise ValueError(f"wanted units only beside removals that choose what to keep, found it with {found}")
+        if outside := [share for share in several(self.units) if share is not None and not 0 < share <= 1]:
+            raise ValueError(f"units: wanted a share of the units, above 0 and at most 1, found {outside[0]}")
+        return self
+
 
 @dataclass(frozen=True)
 class Around:
-    """What a block's networks lie in: the run's clock and rate, the recipes of its parents, its first seed."""
+    """What a block's networks lie in: the run's clock and rate, the recipes of its parents, its first seed, and
+    which of the keys that a block may use the run has (`prune`, `penalty`, `noise`, `removal`).
+    """
 
     clock: Clock
     lr: float | None
     first_seed: int
     branch: Recipe | None = None
-    pruned: bool = False
+    has: frozenset[str] = frozenset()
     giver: Recipe | None = None
 
 
@@ -75,11 +102,12 @@ def cells(block: Networks, seed: int, around: Around) -> Iterator[Network]:
         kicks = [Perturbation(at, block.perturb, sigma, draw) for at, sigma, draw in each]
     rates = several(around.lr if block.lr is None else block.lr)
     rows, masks = _rows(around.branch, seed, block.of), _masks(block, seed, around)
-    for lr, order, row, kick, mask in product(rates, several(block.order), rows, kicks, masks):
+    more = _peaks_and_units(block, around)
+    for lr, order, row, kick, mask, own in product(rates, several(block.order), rows, kicks, masks, more):
         if lr is None and row is None:
             raise ValueError("lr: wanted a learning rate here or in each block of networks, found none")
         begins = Network(seed, lr) if row is None else around.branch.networks[row]
-        yield Network(seed, lr or begins.lr, begins.order if order is None else order, kick, row, mask)
+        yield Network(seed, lr or begins.lr, begins.order if order is None else order, kick, row, mask, **own)
 
 
 def several(value: Any) -> tuple:
@@ -106,8 +134,7 @@ def _masks(block: Networks, seed: int, around: Around) -> list[Mask | None]:
     """The masks of a block's networks."""
     if block.mask is None:
         return [None]
-    if not around.pruned:
-        raise ValueError("networks: wanted `mask` only in a run with `prune`, found it without")
+    _wants("mask", "prune", around)
     kinds = several(block.mask)
     if needy := [kind for kind in kinds if KINDS[kind].needs_giver and around.giver is None]:
         raise ValueError(f"prune.run: wanted a run that gives masks, for mask: {needy[0]}, found none")
@@ -115,6 +142,24 @@ def _masks(block: Networks, seed: int, around: Around) -> list[Mask | None]:
         raise ValueError("branch: wanted a run whose trained networks are matched, for mask: aligned, found none")
     row = None if around.giver is None else _giver_row(around, seed, block.mask_of)
     return [Mask(kind, density, row) for kind, density in product(kinds, several(block.density))]
+
+
+def _peaks_and_units(block: Networks, around: Around) -> list[dict[str, Any]]:
+    """Penalty, noise and removal of a block's networks, as fields of Network."""
+    for key, of in {"penalty": "penalty", "noise": "noise", "remove": "removal"}.items():
+        if getattr(block, key) is not None:
+            _wants(key, of, around)
+    each = product(*(several(getattr(block, key)) for key in ("penalty", "noise", "remove", "units")))
+    return [
+        {"penalty": penalty or 0.0, "noise": noise or 0.0, "remove": remove, "units": units}
+        for penalty, noise, remove, units in each
+    ]
+
+
+def _wants(key: str, of: str, around: Around) -> None:
+    """ValueError unless the run has what a key of its networks needs."""
+    if of not in around.has:
+        raise ValueError(f"networks: wanted `{key}` only in a run with `{of}`, found it without")
 
 
 def _giver_row(around: Around, seed: int, number: int) -> int:

@@ -1,8 +1,15 @@
 """The named parts of a recipe (model, optimizer, schedule) and the settings that each takes. Imports no torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from isthmus.typed import OneOf, Spec
 
@@ -20,7 +27,13 @@ class Mlp(Spec):
     widths: tuple[PositiveInt, ...]
     activation: Activation = "relu"
     dropout: Dropout = Field(0.0, description="of each hidden layer's units")
+    norm: Norm = Field("none", description="of each hidden layer, before its activation")
     init: Init = "he"
+
+    @model_serializer(mode="wrap")
+    def _settings(self, settings: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the normalisation where there is none: younger than fleets that are kept, which name none."""
+        return {name: value for name, value in settings(self).items() if (name, value) != ("norm", "none")}
 
 
 class Cnn(Spec):
@@ -153,6 +166,10 @@ class WarmupCosine(Spec):
     start: float = Field(0.0, ge=0, le=1)
 
 
+class OneCycle(Spec):
+    """Half a cosine up from a 25th of the peak rate over 0.3 of the run, half a cosine down to 4e-6 of it."""
+
+
 class Staircase(Spec):
     """The peak rate, and from each of these fractions of the run on a factor less."""
 
@@ -166,4 +183,5 @@ class Schedule(OneOf):
     constant: Constant | None = None
     triangle: Triangle | None = None
     warmup_cosine: WarmupCosine | None = None
+    one_cycle: OneCycle | None = None
     staircase: Staircase | None = None

@@ -6,6 +6,7 @@ Verbs load a room's modules, models and optimizers by name, so rooms stay apart;
 from isthmus import fingerprint
 from isthmus.engine.recipe import Recipe
 from isthmus.pruning.kinds import KINDS
+from isthmus.removal.kinds import KINDS as REMOVALS
 from isthmus.rooms import Room
 
 
@@ -23,7 +24,11 @@ def train(recipe: Recipe) -> str:
     pruning = {f"isthmus.pruning.{KINDS[kind].module}" for kind in masks}
     if pruning:
         pruning.add("isthmus.pruning.begin")
-    return fingerprint.of("isthmus.verbs.train", *models, *optimizers, *pruning)
+    kinds = {network.remove for one in lineage for network in one.networks if network.remove is not None}
+    removal = {f"isthmus.removal.{REMOVALS[kind].module}" for kind in kinds}
+    if any(one.removal is not None for one in lineage):
+        removal.add("isthmus.removal.remover")
+    return fingerprint.of("isthmus.verbs.train", *models, *optimizers, *pruning, *removal)
 
 
 def measure(room: Room, table: str) -> str:

@@ -7,7 +7,8 @@ again. As runs of their own the rounds are jobs of the workflow, and a chain tha
 from collections.abc import Mapping
 from math import isclose
 
-from isthmus.run_spec import Branch, Prune, Run
+from isthmus.run_parts import Branch, Prune
+from isthmus.run_spec import Run
 from isthmus.specs import Borrowed, Study
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from isthmus.data import register
 from isthmus.engine import recipe as plain
@@ -11,74 +11,10 @@ from isthmus.engine.recipe import Recipe
 from isthmus.network_spec import Around, Networks, cells, several
 from isthmus.parts import Model, Optimizer, Schedule
 from isthmus.pruning.schedule import densities
+from isthmus.run_parts import Augment, Branch, Noise, Penalty, Probe, Prune, Removal, Rounds
 from isthmus.store import canonical_json
 from isthmus.times import Clock, Time
-from isthmus.typed import Name, Spec
-
-
-class Branch(Spec):
-    """Where a run begins: at the networks of another run of this study, as they were at a checkpoint."""
-
-    run: Name
-    at: Time = Field(description="one of that run's checkpoints, in its own time")
-    memory: bool = Field(False, description="with the optimizer's memory, which that run must keep (`memory`)")
-    fresh: bool = Field(False, description="schedule and data order begin anew, instead of going on from there")
-
-    @model_validator(mode="after")
-    def _one_age(self) -> "Branch":
-        if self.fresh and self.memory:
-            raise ValueError("wanted either fresh or memory, found both: a fresh schedule begins without memory")
-        return self
-
-
-class Prune(Spec):
-    """What a run's masks (`networks.mask`) come from, and what they may leave out."""
-
-    run: Name | None = Field(
-        None,
-        description="a run above, whose networks as they end give weights or masks, seed by seed; null: each is "
-        "pruned by its own values before its first update",
-    )
-    density: float | None = Field(None, description="where `run` is a chain of rounds: the round of this density")
-    spared: tuple[str, ...] = Field((), description="weights that are never pruned, such as head.*")
-    layerwise: bool = Field(False, description="each layer is pruned by itself, instead of all weights together")
-    rate: float = Field(0.2, gt=0, lt=1, description="share of the weights that a round prunes")
-    slower: dict[str, PositiveFloat] = Field({}, description="layerwise: weights -> factor of the rate there")
-    align: Literal["pearson", "covariance", "uncentred", "weights"] = Field(
-        "pearson", description="how `aligned` masks match the units of two networks"
-    )
-    examples: PositiveInt = Field(10, description="of each class, that snip and grasp see")
-
-    @model_validator(mode="after")
-    def _used(self) -> "Prune":
-        if self.slower and not self.layerwise:
-            raise ValueError("slower: wanted it only with layerwise: true, found it without")
-        return self
-
-
-class Rounds(Spec):
-    """A chain of runs in place of one: each is pruned by the one before it, a little more, and trained."""
-
-    of: Name = Field(description="a run above, whose networks as they end give the first round's masks")
-    through: tuple[float, ...] = Field(description="densities that the chain meets exactly; it ends at the lowest")
-    rewind: bool = Field(True, description="each round begins where `branch` says; false: where the last one ended")
-
-
-class Probe(Spec):
-    """What is recorded of the networks on the training set at named times."""
-
-    probe: Literal["loss", "logits", "gradient_norm", "activations", "dead_units", "kernel"]
-    at: Time | tuple[Time, ...]
-    examples: PositiveInt | None = Field(None, description="of the training set, the first so many; null: all")
-
-
-class Augment(Spec):
-    """What is done to images while training, anew for each network and update."""
-
-    flip: bool = Field(False, description="left-right, each image with a chance of one half")
-    crop: NonNegativeInt = Field(0, description="pixels by which an image is padded before it is cropped at random")
-    translate: NonNegativeInt = Field(0, description="pixels of the largest shift")
-    rotate: float = Field(0.0, ge=0, le=180, description="degrees of the largest turn, either way")
+from isthmus.typed import Spec
 
 
 class Run(Spec):
@@ -102,6 +38,9 @@ class Run(Spec):
     branch: Branch | None = None
     prune: Prune | None = None
     rounds: Rounds | None = None
+    penalty: Penalty | None = None
+    noise: Noise | None = None
+    removal: Removal | None = None
     frozen: tuple[str, ...] = Field((), description="parameters that stay as they begin, such as layers.0.*")
     augment: Augment = Augment()
     probes: tuple[Probe, ...] = ()
@@ -116,6 +55,17 @@ class Run(Spec):
         # Its outputs are small differences times alpha, of which bfloat16 leaves little.
         if self.lazy is not None and self.precision != "float32":
             raise ValueError(f"precision: wanted float32 in the kernel regime (lazy), found {self.precision}")
+        return self
+
+    @model_validator(mode="after")
+    def _removes(self) -> "Run":
+        if self.removal is None:
+            return self
+        others = {"prune": self.prune, "rounds": self.rounds, "lazy": self.lazy}
+        if found := [name for name, value in others.items() if value is not None]:
+            raise ValueError(f"removal: wanted a run without {', '.join(others)}, found {found[0]}")
+        if self.precision != "float32":
+            raise ValueError(f"precision: wanted float32 where units are removed (removal), found {self.precision}")
         return self
 
     @model_validator(mode="after")
@@ -152,7 +102,8 @@ class Run(Spec):
         clock = Clock(per_epoch, steps, 0 if branch is None else branch.step)
         memory = clock.all(self.memory, "memory")
         pruning = None if self.prune is None else self._pruning(giver)
-        around = Around(clock, self.lr, self.first_seed, parent, pruning is not None, giver)
+        has = frozenset(key for key in ("prune", "penalty", "noise", "removal") if getattr(self, key) is not None)
+        around = Around(clock, self.lr, self.first_seed, parent, has, giver)
         networks = tuple(
             network
             for seed in range(self.first_seed, self.first_seed + self.seeds)
@@ -182,6 +133,7 @@ class Run(Spec):
             precision=self.precision,
             threads=self.threads,
             held_out=self.held_out,
+            **self._moves(clock),
         )
 
     def _branch(self, parent: Recipe, steps: int) -> plain.Branch:
@@ -217,6 +169,23 @@ class Run(Spec):
         if giver is not None:
             _check_same("prune.run", self.prune.run, self._like(giver))
         return plain.Pruning(giver, **self.prune.model_dump(exclude={"run", "density"}))
+
+    def _moves(self, clock: Clock) -> dict[str, Any]:
+        """Penalty, noise and removal, with their times as updates."""
+        found: dict[str, Any] = {}
+        for name, spec, kind in (("penalty", self.penalty, plain.Penalty), ("noise", self.noise, plain.Noise)):
+            if spec is not None:
+                span = clock.at(spec.span, f"{name}.span")
+                if span < 1:
+                    raise ValueError(f"{name}.span: wanted at least one update, found {spec.span!r}")
+                found[name] = kind(**{**spec.model_dump(), "span": span})
+        if self.removal is None:
+            return found
+        # A length of time, not a moment of the run: it may be shorter than what a branch begins at.
+        every = Clock(clock.per_epoch, clock.last).at(self.removal.every, "removal.every")
+        if every < 1:
+            raise ValueError(f"removal.every: wanted at least one update, found {self.removal.every!r}")
+        return found | {"removal": plain.Removal(every, self.removal.examples)}
 
     def _augment(self) -> dict[str, Any]:
         """What is done to images, without what does nothing."""

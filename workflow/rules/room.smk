@@ -2,6 +2,11 @@
 # so that a change reruns the jobs that it reaches and what hangs from them, and nothing else.
 
 
+# Limits how many chunks run side by side in one job of a cluster, not how many there are in all.
+resource_scopes:
+    chunk="local",
+
+
 localrules:
     prepare,
     judge,
@@ -22,6 +27,7 @@ rule train:
         runtime=resource("runtime"),
         mem_mb=resource("mem_mb"),
         gpu=resource("gpu"),
+        chunk=1,
     params:
         **{field.name: recipe_field(field.name) for field in dataclasses.fields(Recipe)},
         code=code(lambda wildcards: roots.train(run_of(wildcards).recipe)),

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from isthmus.bench.cell import Cell
+from isthmus.engine import heap
 from isthmus.engine.train import exact_products
 
 
@@ -27,6 +28,7 @@ class Work(Protocol):
 
 def begin(cell: Cell, seeds: range) -> Work:
     """The work of one process of a cell, on the networks of these seeds. Imports the method's modules alone."""
+    heap.keep()
     torch.set_num_threads(cell.threads)
     exact_products()
     case, device = cell.model, torch.device(cell.device)

@@ -15,8 +15,8 @@ from isthmus.engine.layout import Layout
 from isthmus.engine.recipe import Recipe
 from isthmus.engine.streams import stream
 from isthmus.errors import UserError
-from isthmus.models.images import BatchNorm2d, Conv2d
-from isthmus.models.layers import Dropout
+from isthmus.models.images import Conv2d
+from isthmus.models.layers import BatchNorm, Dropout
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,18 @@ class Architecture:
             return out
         return self.lazy * (out - self._call(anchor, x, keep or {}, training, self._forward))
 
-    def activations(self, theta: Tensor, x: Tensor) -> dict[str, Tensor]:
+    def activations(self, theta: Tensor, x: Tensor, everywhere: bool = False) -> dict[str, Tensor]:
         """Group -> activations (R, N, width) of rows (R, P) on shared inputs (N, *shape).
 
         Where a group's units answer at many places of an input (pixels, tokens, times), each place is one of N.
+        everywhere: of a residual stream, wherever it is read, each one of N, and not only where its stage ends.
         """
+        wanted = {"activations": True}
+        if everywhere and getattr(self.module, "streams", False):
+            wanted["everywhere"] = True
 
         def hidden(values: dict[str, Tensor], x: Tensor) -> dict[str, Tensor]:
-            return functional_call(self.module, values, (x,), {"activations": True})[1]
+            return functional_call(self.module, values, (x,), wanted)[1]
 
         found = self._call(theta, x.expand(len(theta), *x.shape), {}, False, hidden)
         return {group: of_group.flatten(1, -2) for group, of_group in found.items()}
@@ -96,7 +100,7 @@ class Architecture:
 
         BatchNorm's means and unbiased variances, each behind layers that are normalised by this batch too.
         """
-        norms = {name: part for name, part in self.module.named_modules() if isinstance(part, BatchNorm2d)}
+        norms = {name: part for name, part in self.module.named_modules() if isinstance(part, BatchNorm)}
 
         def observed(values: dict[str, Tensor], x: Tensor) -> dict[str, Tensor]:
             functional_call(self.module, values, (x,))
@@ -128,6 +132,12 @@ class Architecture:
         """Floats of the largest tensor that any part of the module takes or gives for one example."""
         parts = dict(self.module.named_modules())
         return max(torch.Size(shape).numel() for shapes in self._shapes(parts).values() for shape in shapes)
+
+    @cached_property
+    def output_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name of each part that the module calls -> the shape of what it gives for one example."""
+        found = self._shapes(dict(self.module.named_modules()))
+        return {name: shapes[-1] for name, shapes in found.items() if shapes}
 
     def _shapes(self, parts: Mapping[str, nn.Module]) -> dict[str, list[tuple[int, ...]]]:
         """Part's name -> shapes, without N, of the tensors that it takes and gives, found with one example."""

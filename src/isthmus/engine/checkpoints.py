@@ -9,6 +9,7 @@ import torch
 
 from isthmus import tensors
 from isthmus.data.prepared import DataSet
+from isthmus.engine import heap
 from isthmus.engine.recipe import Network, Recipe
 from isthmus.engine.saves import Saves, say
 from isthmus.engine.start import Start
@@ -56,6 +57,7 @@ def train_chunk(
     the first step when `out` or `save` cannot be written to, and after the last one when `out` cannot: the state is
     then saved, if it can be.
     """
+    heap.keep()
     torch.set_num_threads(recipe.threads)
     exact_products()
     for path in (out, save):

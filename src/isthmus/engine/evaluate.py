@@ -30,6 +30,26 @@ def logits(architecture: Architecture, theta: Tensor, x: Tensor, anchor: Tensor 
 
 
 @torch.no_grad()
+def silent(architecture: Architecture, theta: Tensor, x: Tensor, everywhere: bool = False) -> dict[str, Tensor]:
+    """Group -> bool (R, width): units of rows (R, P) whose activation is zero on all inputs (N, *shape),
+    everywhere.
+
+    everywhere: as of Architecture.activations.
+    """
+    step, width = blocks(architecture, len(theta), len(x))
+    found: dict[str, list[Tensor]] = {}
+    for start in range(0, len(theta), step):
+        zero: dict[str, Tensor] = {}
+        for i in range(0, len(x), width):
+            seen = architecture.activations(theta[start : start + step], x[i : i + width], everywhere)
+            for group, values in seen.items():
+                zero[group] = (values == 0).all(dim=1) & zero.get(group, True)
+        for group, values in zero.items():
+            found.setdefault(group, []).append(values)
+    return {group: torch.cat(parts) for group, parts in found.items()}
+
+
+@torch.no_grad()
 def evaluate(
     architecture: Architecture,
     theta: Tensor,

@@ -22,7 +22,10 @@ class Fleet:
     thetas: step -> rows (R, P); rows that begin at another fleet's (a branch, a rewound ticket) have none before.
     loss: batch loss (R, steps) of each update, nats; NaN before they begin. diverged_at: (R,), the first update
     with a loss that is not finite, or -1. changed: (R,), scalars that the perturbation moved. recorded: what else
-    was kept, under its name in the files (probe/<name>/<step>, step/<step>/optimizer/<name>).
+    was kept, under its name in the files (probe/<name>/<step>, step/<step>/optimizer/<name>). Where units are
+    removed: probe/live/<group> bool (R, n), those left at the end, probe/units/<group> (R, K), how many were left
+    after each look, probe/looked_at (K,), the updates of these looks, and probe/collapsed_at (R,), the first update
+    at which a group had lost all its units, or -1.
     """
 
     recipe: Recipe
@@ -42,6 +45,9 @@ class Fleet:
         kept = [step for step in recipe.checkpoints if f"step/{step}/theta" in joined]
         thetas = {step: joined.pop(f"step/{step}/theta") for step in kept}
         architecture = Architecture.of(recipe, data.shape, data.classes)
+        if recipe.removal is not None:
+            # Of all rows, so it is not kept with them.
+            joined["probe/looked_at"] = torch.tensor(recipe.looks)
         probes = [joined.pop(f"probe/{name}") for name in ("loss", "diverged_at", "changed")]
         return cls(recipe, architecture, data, thetas, *probes, joined)
 

@@ -4,7 +4,7 @@ Kept as bits. One pass of "and" over the rows clears what is held, whatever has 
 an "or" sets what it was. A pass costs as much as a copy; by a mask of bools it costs forty times that on the CPU.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -51,6 +51,10 @@ class Held:
     def rows(self, rows: slice) -> "Held":
         """The same of these rows."""
         return Held(self.free[rows], None if self.fixed is None else self.fixed[rows])
+
+    def taken(self, take: Callable[[Tensor], Tensor]) -> "Held":
+        """The same of columns that are taken of these."""
+        return Held(take(self.free), None if self.fixed is None else take(self.fixed))
 
     def clear(self, gradient: Tensor) -> None:
         """Zero, in place, what is held of gradients (R, trained columns)."""

@@ -39,6 +39,9 @@ def megabytes(recipe: Recipe, rows: slice, data: DataSet, read: int = 0, device:
     floats += count * layout.trained * len(of_one_scalar) * (1 + len(recipe.memory))
     pruned, frozen = recipe.pruning is not None, bool(recipe.frozen)
     floats += count * layout.trained * ((pruned or frozen) + frozen)
+    if recipe.removal is not None:
+        # Copies of rows and memory that are cut, where they lie in whole rows (8 bytes), and what is held.
+        floats += count * layout.trained * (len(of_one_scalar) + 4)
     # Bytes of masks, as they are kept.
     kept = count * layout.size if pruned else 0
     if device == "cpu":

@@ -83,15 +83,9 @@ def activations(view: View) -> dict[str, Tensor]:
     return _joined([_joined(pieces, 1) for pieces in _activations(view)], 0)
 
 
-@torch.no_grad()
 def dead_units(view: View) -> dict[str, Tensor]:
     """Group -> bool (R, width): units whose activation is zero on every example, at every place of it."""
-
-    def silent(piece: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {group: (values == 0).all(dim=1, keepdim=True) for group, values in piece.items()}
-
-    found = _joined([_joined(map(silent, pieces), 1) for pieces in _activations(view)], 0)
-    return {group: of_pieces.all(dim=1) for group, of_pieces in found.items()}
+    return evaluate.silent(view.architecture, view.theta, view.x)
 
 
 PROBES: dict[str, Callable[[View], dict[str, Tensor]]] = {

@@ -45,12 +45,50 @@ class Mask:
 
 
 @dataclass(frozen=True)
+class Penalty:
+    """What is added to the loss: a network's own peak times the shape's factor times a sum over weights.
+
+    of: scale, shift, norm (both) or weights (these too; no biases). form: lasso, the sum of |w|, or ridge, half the
+    sum of w^2. shape: one_cycle or constant (engine/schedules.py), over `span` updates.
+    """
+
+    of: str
+    form: str
+    shape: str
+    span: int
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Normal noise on parameters after each update: its deviation is a network's own peak times the shape's factor.
+
+    where: live, only scalars whose gradient (the penalty's apart) is not zero, or all. shape, span: as of Penalty.
+    """
+
+    where: str
+    shape: str
+    span: int
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Units are looked at before every `every`-th update and at the end.
+
+    examples: of the training set, the first ones, that a look for dead units sees, or None for all.
+    """
+
+    every: int
+    examples: int | None = None
+
+
+@dataclass(frozen=True)
 class Network:
     """What distinguishes one row of a fleet.
 
     seed: initialisation, data order and noise. order: 0 is the seed's own data order, k its k-th independent
     one; dropout and augmentation follow it. lr: peak learning rate. parent: the row, in the parent run's fleet,
-    that a branch begins at. mask: None keeps every weight.
+    that a branch begins at. mask: None keeps every weight. penalty, noise: peaks of the recipe's. remove: which
+    units are removed, one of removal/kinds.py, or None. units: share of them that is kept, for kinds that choose.
     """
 
     seed: int
@@ -59,6 +97,10 @@ class Network:
     perturbation: Perturbation | None = None
     parent: int | None = None
     mask: Mask | None = None
+    penalty: float = 0.0
+    noise: float = 0.0
+    remove: str | None = None
+    units: float | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +166,7 @@ class Recipe:
     regime, or None. frozen: patterns of names of parameters that stay as they begin. augment: what is done to
     images while training (engine/augment.py). precision: of products while training, float32 or bfloat16. threads:
     of the process that trains. held_out: share of the training set that each network, by its seed, never trains on.
+    removal: of networks that lose units, all others stay whole.
     """
 
     data: str
@@ -146,6 +189,9 @@ class Recipe:
     precision: str = "float32"
     threads: int = 1
     held_out: float = 0.0
+    penalty: Penalty | None = None
+    noise: Noise | None = None
+    removal: Removal | None = None
 
     @property
     def chunks(self) -> list[slice]:
@@ -171,6 +217,14 @@ class Recipe:
         yield from found.values()
 
     @property
+    def looks(self) -> tuple[int, ...]:
+        """The updates before which units are counted, and the end."""
+        if self.removal is None:
+            return ()
+        first = 0 if self.branch is None else self.branch.step
+        return (*range(first, self.steps, self.removal.every), self.steps)
+
+    @property
     def memory_begins(self) -> int:
         """The update from which on the optimizer's memory gathers: of a branch without it, where it begins."""
         if self.branch is None:
@@ -179,11 +233,8 @@ class Recipe:
 
     def canonical(self) -> str:
         """One line of JSON: equal for equal recipes. Of the parents it holds the digests, for chains are long."""
-        parts = {part.name: getattr(self, part.name) for part in fields(self)}
-        if not self.held_out:
-            # Younger than fleets that are kept: where nothing is held out, the form is the one that they have.
-            del parts["held_out"]
-        return canonical_json(parts)
+        parts = _written(self)
+        return canonical_json(parts | {"networks": [_written(network) for network in self.networks]})
 
     def digest(self) -> str:
         """SHA-256 of the canonical form."""
@@ -192,3 +243,13 @@ class Recipe:
     @cached_property
     def _digest(self) -> str:
         return digest(self.canonical())
+
+
+# Younger than fleets that are kept: where these fields are unset, the form is the one that those have.
+_YOUNG = ("held_out", "penalty", "noise", "removal", "remove", "units")
+
+
+def _written(part: Any) -> dict[str, Any]:
+    """The fields of a dataclass, without the young ones that are unset."""
+    values = {one.name: getattr(part, one.name) for one in fields(part)}
+    return {name: value for name, value in values.items() if value or name not in _YOUNG}

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: update number -> factor of the peak rate."""
+"""Schedules: update number -> factor of the peak, of a learning rate, a penalty or a noise."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, cos, pi
@@ -29,6 +29,18 @@ def warmup_cosine(step: int, steps: int, warmup: int, start: float = 0.0) -> flo
     return 0.5 * (1.0 + cos(pi * (step - warmup) / (steps - warmup)))
 
 
+def one_cycle(step: int, steps: int) -> float:
+    """Half a cosine from 1/25 to 1 at 0.3 of the steps, half a cosine to 1/250,000 at their end, then that.
+
+    Dufort-Labbé et al. 2024 (code): optax.cosine_onecycle_schedule, which goes on at its last value.
+    """
+    place, low, end = step / (0.3 * steps), 1 / 25, 1 / 25e4
+    if place < 1:
+        return low + (1 - low) * 0.5 * (1 - cos(pi * place))
+    place = min(1.0, (step - 0.3 * steps) / (0.7 * steps))
+    return end + (1 - end) * 0.5 * (1 + cos(pi * place))
+
+
 def staircase(step: int, steps: int, at: Sequence[float], factor: float) -> float:
     """1, and from each of the fractions `at` of the run on `factor` times as much as before."""
     return factor ** sum(step >= round(place * steps) for place in at)
@@ -38,6 +50,7 @@ SCHEDULES: Mapping[str, Callable[..., float]] = {
     "constant": constant,
     "triangle": triangle,
     "warmup_cosine": warmup_cosine,
+    "one_cycle": one_cycle,
     "staircase": staircase,
 }
 
@@ -45,3 +58,8 @@ SCHEDULES: Mapping[str, Callable[..., float]] = {
 def factors(name: str, settings: Mapping[str, Any], steps: int) -> list[float]:
     """The factor of every update 0 ... steps - 1."""
     return [SCHEDULES[name](step, steps, **settings) for step in range(steps)]
+
+
+def over_span(name: str, span: int, steps: int) -> list[float]:
+    """The factor of every update 0 ... steps - 1 by a schedule without settings that ends after `span` updates."""
+    return [SCHEDULES[name](step, span) for step in range(steps)]

@@ -1,9 +1,9 @@
 """Training a chunk of a fleet: all its rows take each step together, and no row knows of the others."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -19,27 +19,13 @@ from isthmus.engine.held import Held
 from isthmus.engine.recipe import Network, Recipe
 from isthmus.engine.schedules import factors
 from isthmus.engine.start import Start
+from isthmus.engine.state import State
 from isthmus.engine.statistics import refreshed
+from isthmus.engine.working import Working
 from isthmus.errors import UserError
 
-
-@dataclass
-class State:
-    """All that a run needs to go on: the step it stands before, and tensors by name.
-
-    theta (R, P); optimizer/<name>; step/<n>/theta for the checkpoints passed, step/<n>/optimizer/<name> where
-    memory is kept; probe/mask (R, P), what is kept of pruned rows; probe/loss (R, steps), the batch loss of each
-    update; probe/changed (R,), how many scalars a perturbation really moved; probe/<name>/<n> for the recipe's
-    probes; and at the end probe/diverged_at (R,), the first update with a loss that is not finite, or -1.
-    """
-
-    step: int
-    tensors: dict[str, Tensor]
-
-    def memory(self) -> dict[str, Tensor]:
-        """The optimizer's tensors by their own names."""
-        prefix = "optimizer/"
-        return {name[len(prefix) :]: value for name, value in self.tensors.items() if name.startswith(prefix)}
+if TYPE_CHECKING:
+    from isthmus.removal.remover import Remover
 
 
 def exact_products() -> None:
@@ -62,9 +48,16 @@ def optimizer_of(recipe: Recipe) -> ModuleType:
 # are read once for eight. A save or a request to stop waits for the turn of every block.
 _TURN = 8
 
+# And where units are gone: rows are then computed as smaller copies, which are written back after each turn.
+_CUT_TURN = 32
+
 
 class Trainer:
-    """Takes the networks of one chunk from where they begin to the recipe's last step."""
+    """Takes the networks of one chunk from where they begin to the recipe's last step.
+
+    cuts: whether rows that lost units are computed without them (removal/cut.py). False, for tests, computes whole
+    rows and holds what is gone at zero.
+    """
 
     def __init__(
         self,
@@ -73,8 +66,9 @@ class Trainer:
         data: DataSet,
         start: Start | None = None,
         device: str = "cpu",
+        cuts: bool = True,
     ) -> None:
-        self.recipe, self.networks, self.device = recipe, networks, torch.device(device)
+        self.recipe, self.networks, self.device, self.cuts = recipe, networks, torch.device(device), cuts
         self.x, self.y = (part["train"].to(self.device) for part in (data.inputs, data.labels))
         self.architecture = Architecture.of(recipe, data.shape, data.classes)
         self.trained = slice(self.architecture.layout.trained)
@@ -92,13 +86,22 @@ class Trainer:
         large = self.architecture.layout.size > self.architecture.widest * recipe.batch
         self.turn = _TURN if large and len(self.blocks) > 1 else 1
         kicks = {network.perturbation.at for network in networks if network.perturbation is not None}
+        self.remover = self._remover()
+        looks = () if self.remover is None else self.remover.events
         self.events = sorted(
-            {recipe.steps, *recipe.checkpoints, *kicks, *(at for p in recipe.probes for at in p.at)}
+            {recipe.steps, *recipe.checkpoints, *kicks, *looks, *(at for p in recipe.probes for at in p.at)}
         )
         self.factors = factors(recipe.schedule.name, recipe.schedule.settings, recipe.steps)
         # The kernel regime multiplies the output by alpha, hence the gradient: alpha^2 in the rate undoes both.
         shrink = 1.0 if recipe.lazy is None else recipe.lazy**-2
         self.rate = torch.tensor([[network.lr * shrink] for network in networks], device=self.device)
+
+    def _remover(self) -> "Remover | None":
+        """What removes units. By name: a change of it is no change of the code that trains whole networks."""
+        if self.recipe.removal is None:
+            return None
+        kind = import_module("isthmus.removal.remover").Remover
+        return kind(self.recipe, self.networks, self.architecture, self.x, self.y, self.begin.step)
 
     def start(self) -> State:
         """The state before the first update."""
@@ -114,6 +117,7 @@ class Trainer:
             {
                 "theta": theta,
                 **masks,
+                **({} if self.remover is None else self.remover.start()),
                 "probe/loss": torch.full((rows, self.recipe.steps), float("nan"), device=self.device),
                 "probe/changed": torch.zeros(rows, dtype=torch.int64),
                 **{f"optimizer/{name}": value for name, value in memory.items()},
@@ -122,18 +126,34 @@ class Trainer:
 
     def run(self, state: State, after: Callable[[State], None] = lambda state: None) -> State:
         """The state after the last update; `after` is called after every few, and may save the state."""
-        blocks = [(rows, self._block(state, rows)) for rows in self.blocks]
+        working = [self._working(state, rows) for rows in self.blocks]
         while state.step < self.recipe.steps:
-            self._arrive(state)
-            self._advance(state, blocks)
+            if self._arrive(state):
+                working = [self._working(state, rows) for rows in self.blocks]
+            self._advance(state, working)
             after(state)
         self._arrive(state)
         state.tensors["probe/diverged_at"] = self._diverged_at(state.tensors["probe/loss"])
         return state
 
-    def _block(self, state: State, rows: slice) -> Block:
-        anchor = None if self.recipe.lazy is None else self.anchor[rows]
-        return Block(self.architecture, self.recipe, state.tensors["theta"][rows], anchor)
+    def _working(self, state: State, rows: slice) -> Working:
+        """These rows at work, without the units that they have lost."""
+        theta, memory = state.tensors["theta"][rows], {name: value[rows] for name, value in state.memory().items()}
+        held, cut = self._held(state, rows), None
+        if self.cuts and self.remover is not None and not self.remover.whole(state.tensors, rows):
+            cut = self.remover.cut(state.tensors, rows)
+        networks, anchor = self.networks[rows], self._anchor(rows)
+        return Working.of(self.recipe, networks, self.architecture, rows, theta, memory, anchor, held, cut)
+
+    def _held(self, state: State, rows: slice) -> Held | None:
+        """What these rows hold: what is pruned, frozen or removed."""
+        if self.remover is None or self.remover.whole(state.tensors, rows):
+            return self.held and self.held.rows(rows)
+        left = self.remover.left(state.tensors, rows)
+        return Held.of(self.architecture.layout, self.first[rows], self.recipe.frozen, left)
+
+    def _anchor(self, rows: slice) -> Tensor | None:
+        return None if self.recipe.lazy is None else self.anchor[rows]
 
     def _diverged_at(self, loss: Tensor) -> Tensor:
         """The first update of this run (R,) whose loss is not finite, or -1."""
@@ -141,15 +161,19 @@ class Trainer:
         bad[:, : self.begin.step] = False
         return torch.where(bad.any(1), (~bad).cumprod(1).sum(1), -1)
 
-    def _arrive(self, state: State) -> None:
-        """At a step: kick the networks whose turn it is, then keep and record what is asked for here."""
+    def _arrive(self, state: State) -> bool:
+        """At a step: kick the networks whose turn it is, remove units, then keep and record what is asked for here.
+
+        Gives whether copies of rows at work no longer agree with the state.
+        """
         step, recipe, tensors = state.step, self.recipe, state.tensors
-        for row, network in enumerate(self.networks):
-            if network.perturbation is not None and network.perturbation.at == step:
-                self._kick(state, row, network)
+        kicked = [row for row, one in enumerate(self.networks) if one.perturbation and one.perturbation.at == step]
+        for row in kicked:
+            self._kick(state, row, self.networks[row])
+        changed = self.remover is not None and (self.remover.arrive(tensors, step) or bool(kicked))
         wanted = [probe for probe in recipe.probes if step in probe.at]
         if not wanted and step not in recipe.checkpoints:
-            return
+            return changed
         theta = self._with_statistics(tensors["theta"])
         if step in recipe.checkpoints:
             tensors[f"step/{step}/theta"] = theta
@@ -160,6 +184,7 @@ class Trainer:
             x, y = self.x[: probe.examples], self.y[: probe.examples]
             found = probes.take(probe.name, probes.View(self.architecture, theta, x, y, recipe.loss, anchor))
             tensors |= {f"probe/{name}/{step}": value for name, value in found.items()}
+        return changed
 
     def _with_statistics(self, theta: Tensor) -> Tensor:
         """A copy of the rows with BatchNorm's statistics of the training set, where there are any."""
@@ -168,35 +193,39 @@ class Trainer:
 
     def _kick(self, state: State, row: int, network: Network) -> None:
         theta, only = state.tensors["theta"], slice(row, row + 1)
+        block = Block(self.architecture, self.recipe, theta[only], self._anchor(only))
 
         def batch_gradient(rng: torch.Generator) -> Tensor:
             chosen = torch.from_numpy(rng.permutation(len(self.x))[: self.recipe.batch]).unsqueeze(0)
             x, y = self._examples(chosen.to(self.device))
-            gradient = self._block(state, only).gradient(x, y, {})[0][0].cpu()
+            gradient = block.gradient(x, y, {})[0][0].cpu()
             return functional.pad(gradient, (0, theta.shape[1] - len(gradient)))
 
         moved = (theta[row].cpu().double() + perturb.kick(self.architecture, network, batch_gradient)).float()
         moved = moved.to(self.device)
-        if self.held is not None:
-            self.held.rows(only).restore(moved[None, self.trained])
+        if (held := self._held(state, only)) is not None:
+            held.restore(moved[None, self.trained])
         state.tensors["probe/changed"][row] = (moved != theta[row]).sum()
         theta[row] = moved
 
-    def _advance(self, state: State, blocks: Sequence[tuple[slice, Block]]) -> None:
-        """The next few updates of every row, block by block: each its batch, its gradient, its optimizer's step.
+    def _advance(self, state: State, working: Sequence[Working]) -> None:
+        """The next few updates of every row, block by block: each its batch, its gradient, its move.
 
         A block takes them all before the next block's turn, so that its rows come into the cache once for them all.
         """
         event = next(event for event in self.events if event > state.step)
-        steps = range(state.step, min(event, state.step + self.turn))
-        tensors, memory, chosen = state.tensors, state.memory(), [self.batches.at(step) for step in steps]
-        for rows, block in blocks:
-            theta, loss = tensors["theta"][rows, self.trained], tensors["probe/loss"][rows]
-            inner = {name: value[rows] for name, value in memory.items()}
+        turn = _CUT_TURN if any(work.cut for work in working) else self.turn
+        steps = range(state.step, min(event, state.step + turn))
+        chosen, memory = [self.batches.at(step) for step in steps], state.memory()
+        settings = self.recipe.optimizer.settings
+        for work in working:
+            rows, loss = work.rows, state.tensors["probe/loss"][work.rows]
             for step, places in zip(steps, chosen, strict=True):
-                gradient, loss[:, step] = block.gradient(*self._batch(rows, places[rows].to(self.device), step))
+                batch = self._batch(rows, places[rows].to(self.device), step)
+                gradient, loss[:, step] = work.block.gradient(*batch)
                 rate = self.rate[rows] * self.factors[step]
-                self._move(theta, gradient, inner, rate, step - self.born, rows)
+                work.move(gradient, self.optimizer, settings, rate, step, step - self.born)
+            work.keep(state.tensors["theta"], memory)
         state.step = steps.stop
 
     def _batch(self, rows: slice, chosen: Tensor, step: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
@@ -214,14 +243,3 @@ class Trainer:
         # index_select copies whole examples, x[chosen] number by number.
         x = self.x.index_select(0, chosen.flatten()).view(*chosen.shape, *self.x.shape[1:])
         return x, self.y.index_select(0, chosen.flatten()).view(chosen.shape)
-
-    def _move(
-        self, theta: Tensor, gradient: Tensor, memory: dict[str, Tensor], rate: Tensor, step: int, rows: slice
-    ) -> None:
-        """The optimizer's step, in place; scalars that are pruned or frozen keep their bits."""
-        held = None if self.held is None else self.held.rows(rows)
-        if held is not None:
-            held.clear(gradient)
-        self.optimizer.update(theta, gradient, memory, rate, step, self.recipe.optimizer.settings)
-        if held is not None:
-            held.restore(theta)

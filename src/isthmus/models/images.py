@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from isthmus.errors import UserError
-from isthmus.models.layers import LayerNorm, linear
+from isthmus.models.layers import BatchNorm, LayerNorm, linear
 from isthmus.models.roles import Role, parameter
 
 
@@ -64,9 +64,10 @@ class Conv2d(nn.Module):
         weight = self.weight if self.weight.ndim == 4 else self.weight.flatten(0, 1)
         bias = None if self.bias is None else self.bias.flatten()
         stride = self.stride
-        if weight.shape[-1] == 1:
-            # By hand: oneDNN 3.13 corrupts memory in the gradient of a strided one that has fewer than 8 channels.
-            x, stride = x[..., ::stride, ::stride], 1
+        if weight.shape[-1] == 1 and stride > 1:
+            # Apart: oneDNN 3.13 corrupts memory in the gradient of a strided one of fewer than 8 channels. By a
+            # pool, since a slice's gradient is not laid out channels last, and then no gradient before it is.
+            x, stride = functional.avg_pool2d(x, 1, stride), 1
         return functional.conv2d(x, weight, bias, stride, self.padding, groups=groups)
 
 
@@ -83,38 +84,12 @@ class ImageLinear(nn.Module):
         return linear(x.flatten(-3), self.weight.flatten(-2), self.bias)
 
 
-class BatchNorm2d(nn.Module):
-    """Batch normalisation of folded images (Ioffe & Szegedy 2015): each batch's own statistics while training, else
-    those in the row, which one explicit pass over the training set puts there (engine/statistics.py).
-
-    Parameters and buffers are named as in torch.nn.BatchNorm2d.
-    """
-
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, channels: int, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.weight, self.bias = parameter(Role("scale"), channels), parameter(Role("shift"), channels)
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-        self.eps = eps
-        # (mean, unbiased variance), (R, channels) each, of the last batch, where somebody asks for them.
-        self.observing = False
-        self.observed: tuple[Tensor, Tensor] | None = None
+class BatchNorm2d(BatchNorm):
+    """Batch normalisation of folded images, each channel over the batch and all pixels."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Images of the same shape (N, R * channels, H, W)."""
-        if self.observing:
-            variance, mean = torch.var_mean(x, dim=(0, 2, 3))
-            self.observed = mean.view(self.weight.shape), variance.view(self.weight.shape)
-        mean = variance = None
-        if not self.training:
-            # Constants of the row, in which PyTorch's kernel has no derivative either.
-            mean, variance = self.running_mean.detach().flatten(), self.running_var.detach().flatten()
-        return functional.batch_norm(
-            x, mean, variance, self.weight.flatten(), self.bias.flatten(), self.training, 0.0, self.eps
-        )
+        return self.normalised(x)
 
 
 class ChannelNorm(LayerNorm):

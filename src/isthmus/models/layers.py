@@ -41,29 +41,31 @@ def axes(name: str, layer: nn.Module, unit: str | None, before: str | None = Non
 
 
 class _Products(torch.autograd.Function):
-    """x W^T + b for R networks: x (R, n, in), weights (R, out, in), biases (R, out).
+    """x W^T + b for R networks: x (R, n, in), weights (R, out, in), biases (R, out) or None.
 
     PyTorch's own derivative of baddbmm makes the gradient of W^T, and copies it to turn it round; here it is made
     the way that W lies.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if torch.is_autocast_enabled(x.device.type):
             low = torch.get_autocast_dtype(x.device.type)
-            x, weight, bias = x.to(low), weight.to(low), bias.to(low)
+            x, weight, bias = x.to(low), weight.to(low), None if bias is None else bias.to(low)
         ctx.save_for_backward(x, weight)
+        if bias is None:
+            return torch.bmm(x, weight.mT)
         # The bias goes into the product: one pass over the output less.
         return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
         x, weight = ctx.saved_tensors
         back = torch.bmm(gradient, weight) if ctx.needs_input_grad[0] else None
-        return back, torch.bmm(gradient.mT, x), gradient.sum(1)
+        return back, torch.bmm(gradient.mT, x), gradient.sum(1) if ctx.needs_input_grad[2] else None
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x W^T + b on the last axis: (N, ..., out) of (N, ..., in), or (R, N, ..., out) with weights (R, out, in)."""
     if weight.ndim == 2:
         return functional.linear(x, weight, bias)
@@ -74,10 +76,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 class Linear(nn.Module):
     """A linear layer on the last axis."""
 
-    def __init__(self, features: int, out: int) -> None:
+    def __init__(self, features: int, out: int, bias: bool = True) -> None:
         super().__init__()
         self.weight = parameter(Role("weight", features), out, features)
-        self.bias = parameter(Role("bias", features), out)
+        self.register_parameter("bias", parameter(Role("bias", features), out) if bias else None)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (..., out) of (..., in)."""
@@ -99,6 +101,56 @@ class LayerNorm(nn.Module):
         ones = (len(self.weight), *(1,) * (x.ndim - 2), -1)
         x = functional.layer_norm(x, self.weight.shape[1:], eps=self.eps)
         return torch.addcmul(self.bias.view(ones), x, self.weight.view(ones))
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation of features (Ioffe & Szegedy 2015): each batch's own statistics while training, else the
+    row's, which one explicit pass over the training set puts there (engine/statistics.py).
+
+    Parameters and buffers are named as in torch.nn.BatchNorm1d.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, features: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight, self.bias = parameter(Role("scale"), features), parameter(Role("shift"), features)
+        self.register_buffer("running_mean", torch.zeros(features))
+        self.register_buffer("running_var", torch.ones(features))
+        self.eps = eps
+        # (mean, unbiased variance), (R, features) each, of the last batch, where somebody asks for them.
+        self.observing = False
+        self.observed: tuple[Tensor, Tensor] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features of the same shape (N, width) or (R, N, width)."""
+        if self.weight.ndim == 1:
+            return self.normalised(x)
+        # The batch as places of one example: each feature's numbers then lie together, and are summed alike (and
+        # fastest) whatever stands beside it. Of one network the turned tensors, gradients too, would be views.
+        places = x.mT.contiguous().view(1, -1, x.shape[1])
+        normal = self.normalised(places)
+        if normal.requires_grad:
+            normal.register_hook(torch.Tensor.contiguous)
+        return normal.view(*self.weight.shape, -1).mT
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """The same shape (N, R * features, ...): each feature by its statistics over all other axes."""
+        if self.observing:
+            variance, mean = torch.var_mean(x, dim=[axis for axis in range(x.ndim) if axis != 1])
+            self.observed = mean.view(self.weight.shape), variance.view(self.weight.shape)
+        mean = variance = None
+        if not self.training:
+            # Constants of the row, in which PyTorch's kernel has no derivative either.
+            mean, variance = self.running_mean.detach().flatten(), self.running_var.detach().flatten()
+        return functional.batch_norm(
+            x, mean, variance, self.weight.flatten(), self.bias.flatten(), self.training, 0.0, self.eps
+        )
+
+
+# The normalisations of features, by their number.
+NORMS = {"batch": BatchNorm, "layer": LayerNorm, "none": nn.Identity}
 
 
 class Dropout(nn.Module):

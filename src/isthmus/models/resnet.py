@@ -7,6 +7,7 @@ to each other, and few permutations would be left.
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from isthmus.models.images import NORMS, Conv2d, fold, image_shape, rows_of, unfold, units
@@ -40,7 +41,8 @@ class ResNet(nn.Module):
     Convolutions have a bias only where there is no normalisation, as in the paper.
     """
 
-    on_rows = True
+    # It takes several networks at once (layers.py), and can show a stream everywhere (Architecture.activations).
+    on_rows = streams = True
 
     def __init__(self, settings: Mapping[str, Any], shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
@@ -59,19 +61,24 @@ class ResNet(nn.Module):
         self.head = Linear(before, classes)
         self.activation = ACTIVATIONS[activation]
 
-    def forward(self, x: Tensor, activations: bool = False) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, x: Tensor, activations: bool = False, everywhere: bool = False
+    ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """Logits (..., N, classes) of images (..., N, C, H, W).
 
         With `activations`, also group -> (..., N, H', W', channels) after the activation function: of each block's
-        inner channels, and of each stage's stream as its last block leaves it.
+        inner channels, and of each stage's stream as its last block leaves it. With `everywhere` instead, of the
+        stream as the stem and all blocks of the stage leave it, one below the other along H'.
         """
         rows, hidden = rows_of(x, 3), {}
         x = self.activation(self.stem_norm(self.stem(fold(x))))
         for stage, blocks in enumerate(self.stages):
+            shown = [units(x, rows)] if everywhere and stage == 0 else []
             for place, block in enumerate(blocks):
                 x, inner = block(x)
                 hidden[f"inner{stage}.{place}"] = units(inner, rows)
-            hidden[f"stream{stage}"] = units(x, rows)
+                shown = [*shown, units(x, rows)] if everywhere else [units(x, rows)]
+            hidden[f"stream{stage}"] = torch.cat(shown, -3) if everywhere else shown[0]
         logits = self.head(unfold(x.mean((2, 3)), rows))
         return (logits, hidden) if activations else logits
 

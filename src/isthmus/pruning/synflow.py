@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from isthmus.engine.architecture import Architecture
 from isthmus.models.attention import Attention
-from isthmus.models.images import BatchNorm2d
-from isthmus.models.layers import LayerNorm
+from isthmus.models.layers import BatchNorm, LayerNorm
 from isthmus.models.rnn import Recurrent
 from isthmus.pruning.masks import Slots, largest
 
-_NORMS = (LayerNorm, BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
+_NORMS = (LayerNorm, BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
 def flow(architecture: Architecture, theta: Tensor) -> Tensor:

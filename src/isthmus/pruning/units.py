@@ -24,7 +24,7 @@ def degrees(layout: Layout, axes: Axes, mask: Tensor) -> tuple[Degrees, Degrees]
         slot = layout.slots[name]
         if slot.role.kind != "weight":
             continue
-        first = _first_input(slot, axes[name])
+        first = first_input(slot, axes[name])
         for axis, group in enumerate(axes[name]):
             if group is not None:
                 side = into if axis < first else out
@@ -41,7 +41,7 @@ def dead_units(layout: Layout, axes: Axes, mask: Tensor) -> dict[str, Tensor]:
     return found
 
 
-def _first_input(slot: Slot, groups: tuple[str | None, ...]) -> int:
+def first_input(slot: Slot, groups: tuple[str | None, ...]) -> int:
     """The axis of a weight where its inputs begin: those before it are its units.
 
     A unit sums fan_in inputs, the product of the last axes. Axes of size 1 leave a choice, which the groups settle:

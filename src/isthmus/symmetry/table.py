@@ -32,21 +32,25 @@ def group_sizes(layout: Layout, axes: Axes) -> dict[str, int]:
 
 
 def row_index(layout: Layout, axes: Axes, perms: Mapping[str, Tensor]) -> Tensor:
-    """Columns (K, P) such that row.gather(1, columns) is the row permuted by perms (K, n); absent groups stay."""
+    """Columns (K, P) such that row.gather(1, columns) is the row permuted by perms (K, n); absent groups stay.
+
+    perms of fewer units (K, m) leave the others out: the columns are those of the row cut to these.
+    """
     count, device = next((len(p), p.device) for p in perms.values())
     parts = []
     for name, slot in layout.slots.items():
         index = torch.full((1,) * (len(slot.shape) + 1), slot.start, device=device)
-        stride = 1
+        stride, shape = 1, []
         for axis in reversed(range(len(slot.shape))):
             size = slot.shape[axis]
             group = axes[name][axis]
             moved = perms[group] if group in perms else torch.arange(size, device=device).unsqueeze(0)
             ones = [1] * len(slot.shape)
-            ones[axis] = size
+            ones[axis] = moved.shape[1]
             index = index + stride * moved.reshape(-1, *ones)
             stride *= size
-        parts.append(index.expand(count, *slot.shape).reshape(count, -1))
+            shape.insert(0, moved.shape[1])
+        parts.append(index.expand(count, *shape).reshape(count, -1))
     return torch.cat(parts, dim=1)
 
 

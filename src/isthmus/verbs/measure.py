@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from isthmus import store
+from isthmus.engine import heap
 from isthmus.engine.checkpoints import Counter
 from isthmus.engine.fleet import Source
 
@@ -19,6 +20,7 @@ def measure(
 
     progress is the function's third argument, to be advanced as it likes.
     """
+    heap.keep()
     # One thread: measurements run side by side, and sums in another order are other bits.
     torch.set_num_threads(1)
     function = getattr(import_module(f"isthmus.papers.{slug}.measure"), table)
