@@ -42,7 +42,7 @@ def dead_over_time(table: pd.DataFrame, figure: Figure) -> None:
             rows, x="step", y="percent", hue="rate", style="rate", palette="viridis", errorbar=interval95, ax=axes
         )
         axes.set(title=title, xlabel=UPDATES, ylabel=DEAD)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 100)
         axes.legend(title="rate", loc="upper left", ncols=2, columnspacing=1, handlelength=1.4)
     panels[0, 2].tick_params(labelbottom=True)
     panels[0, 2].xaxis.label.set_visible(True)
