@@ -27,10 +27,11 @@ $(REPORT): $(BUILT)
 test: $(READY)
 	python -m pytest -n 2
 
-# `kill -9` of 50 training jobs at random moments, each called again, and what a cluster does to jobs, on a SLURM of this
-# machine (Debian's slurmctld, slurmd, munge): a line for each, and whether the bits are the same.
+# `kill -9` of 50 training jobs and of 20 builds at random moments, each called again; what a cluster does to jobs, on a
+# SLURM of this machine (Debian's slurmctld, slurmd, munge): a line for each, and whether the bits are the same.
 torture: $(READY)
 	python tests/kills.py 50
+	python tests/builds_killed.py 20
 	python tests/cluster_faults.py
 
 # A quarter of an hour on a machine that does nothing else: see benchmarks/README.md.

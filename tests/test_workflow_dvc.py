@@ -1,30 +1,16 @@
 """DVC runs the same graph, one stage a paper, and moves data, fleets and results to a folder and back."""
 
 import json
-import subprocess
 
 import pytest
-from checkouts import Checkout
+import versions
+from versions import git
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     """A git checkout in which `dvc repro` has built the toy room and pushed it to a folder."""
-    checkout = Checkout.make(tmp_path_factory.mktemp("recorded"))
-    checkout.must("isthmus", "sync")
-    git(checkout, "init", "--quiet")
-    checkout.must("dvc", "repro", "--quiet")
-    checkout.must("dvc", "remote", "add", "--default", "store", str(tmp_path_factory.mktemp("store")))
-    checkout.must("dvc", "remote", "modify", "store", "verify", "true")
-    checkout.must("dvc", "push", "--quiet")
-    git(checkout, "add", ".")
-    git(checkout, "commit", "--quiet", "--message", "Results")
-    return checkout
-
-
-def git(checkout, *arguments):
-    who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-    subprocess.run(["git", *who, *arguments], cwd=checkout.root, check=True, capture_output=True)
+    return versions.recorded(tmp_path_factory.mktemp("recorded"), tmp_path_factory.mktemp("store"))
 
 
 def test_a_second_repro_does_nothing(recorded):
@@ -41,15 +27,12 @@ def test_metrics_are_the_verdicts(recorded):
 
 
 def test_git_tracks_verdicts_and_no_other_result(recorded):
-    tracked = subprocess.run(
-        ["git", "ls-files", "results", "data"], cwd=recorded.root, capture_output=True, text=True
-    )
-    assert tracked.stdout.splitlines() == ["data/register.yaml", "results/laptop/toy/verdict.json"]
+    tracked = git(recorded, "ls-files", "results", "data").splitlines()
+    assert tracked == ["data/register.yaml", "results/laptop/toy/verdict.json"]
 
 
 def test_a_clone_and_a_pull_count_as_built(recorded, tmp_path):
-    git(recorded, "clone", "--quiet", ".", str(tmp_path / "clone"))
-    clone = Checkout(tmp_path / "clone")
+    clone = versions.clone(recorded, tmp_path / "clone")
     assert "train.sgd.000" in clone.plan()
     clone.must("dvc", "pull", "--quiet")
     assert clone.plan() == set()
@@ -71,3 +54,46 @@ def test_an_older_commit_and_back_stays_clean(recorded):
         git(recorded, "reset", "--quiet", "--hard", "HEAD~1")
     recorded.must("dvc", "checkout", "--quiet")
     assert recorded.plan() == set()
+
+
+@pytest.fixture
+def another_rate(recorded, tmp_path):
+    """A clone in which one rate has been changed and the room built anew, not committed."""
+    clone = versions.clone(recorded, tmp_path / "clone")
+    clone.must("dvc", "pull", "--quiet")
+    with clone.edited_toy("study.yaml", "lr: 0.1", "lr: 0.2"):
+        clone.must("dvc", "repro", "--quiet")
+        yield clone
+
+
+def test_differences_are_shown_of_metrics_parameters_and_plots(another_rate):
+    metrics = json.loads(another_rate.must("dvc", "metrics", "diff", "--json"))
+    changed = metrics["results/laptop/toy/verdict.json"]
+    assert changed["claims.C1.estimate"]["diff"] != 0
+    parameters = json.loads(another_rate.must("dvc", "params", "diff", "--json"))
+    study = parameters["src/isthmus/papers/toy/study.yaml"]
+    assert study == {"runs.sgd.lr": {"old": 0.1, "new": 0.2, "diff": 0.1}}
+    another_rate.must("dvc", "plots", "diff", "HEAD", "workspace")
+    page = (another_rate.root / "dvc_plots/index.html").read_text()
+    assert "toy, norms" in page
+    assert '"rev": "HEAD"' in page
+    assert '"rev": "workspace"' in page
+
+
+def test_the_main_table_is_drawn(recorded):
+    recorded.must("dvc", "plots", "show")
+    page = (recorded.root / "dvc_plots/index.html").read_text()
+    assert "toy, norms" in page
+    assert '"norm": ' in page
+    assert git(recorded, "status", "--porcelain") == ""
+
+
+def test_a_graph_built_by_snakemake_is_recorded_without_building_anew(recorded, tmp_path):
+    """As after `make atlas`, which uses all cores: DVC then only records."""
+    clone = versions.clone(recorded, tmp_path / "clone")
+    clone.must("snakemake", "toy", "--cores", "2", "--quiet")
+    made = clone.result("runs/sgd/chunk-000.safetensors").stat().st_mtime_ns
+    shown = clone.must("dvc", "repro")
+    assert "Nothing to be done" in shown
+    assert clone.result("runs/sgd/chunk-000.safetensors").stat().st_mtime_ns == made
+    assert clone.plan() == set()

@@ -38,6 +38,14 @@ class Figure(Spec):
     caption: str
 
 
+class Plot(Spec):
+    """What `dvc plots` shows of the room: two columns of its main table."""
+
+    table: Name
+    x: Name
+    y: Name
+
+
 class Paper(Spec):
     """The paper's card."""
 
@@ -84,6 +92,7 @@ class Study(Spec):
     runs: dict[Name, AnyRun]
     tables: dict[Name, Table]
     figures: dict[Name, Figure]
+    plot: Plot | None = None
     scales: dict[Name, Scale]
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from isthmus import board, paths, rooms, specs, store, typed, verdicts
+from isthmus.errors import UserError
 
 _NOTE = "# Written by `make sync` from the rooms: change those.\n"
 _PACKAGE = Path("src/isthmus")
@@ -33,7 +34,8 @@ def main(check: bool = False) -> list[str]:
 def generated() -> Iterator[tuple[Path, str]]:
     """Every generated file, relative to the root, with the text that it should hold."""
     yield Path("params.yaml"), _yaml(_params())
-    yield Path("dvc.yaml"), _yaml({"stages": {"data": _data_stage(), "paper": _paper_stage(rooms.LAPTOP)}})
+    stages = {"data": _data_stage(), "paper": _paper_stage(rooms.LAPTOP)}
+    yield Path("dvc.yaml"), _yaml({"stages": stages, "plots": _plots()})
     for scale in _paper_scales():
         yield Path("scales") / scale / "dvc.yaml", _yaml({"stages": {"paper": _paper_stage(scale)}})
     yield Path("workflow/schemas/config.schema.json"), _schema(specs.Config)
@@ -76,6 +78,19 @@ def _params() -> dict[str, Any]:
     laptop = [rooms.load(slug, rooms.LAPTOP) for slug in _with(rooms.LAPTOP)]
     keys = sorted({run.recipe.data for room in laptop for run in room.runs.values()})
     return {"papers": [room.slug for room in laptop], "data": {key.replace("/", "-"): key for key in keys}}
+
+
+def _plots() -> list[dict[str, Any]]:
+    """What `dvc plots show` draws: of each paper its main table."""
+    laptop = [rooms.load(slug, rooms.LAPTOP) for slug in _with(rooms.LAPTOP)]
+    return [_plot(room, room.study.plot) for room in laptop if room.study.plot is not None]
+
+
+def _plot(room: rooms.Room, plot: specs.Plot) -> dict[str, Any]:
+    if plot.table not in room.tables:
+        raise UserError(f"{room.source}: plot.table: wanted one of {', '.join(room.tables)}, found {plot.table!r}")
+    shown = {"x": plot.x, "y": plot.y, "template": "scatter", "title": f"{room.slug}, {plot.table}"}
+    return {str(room.table_path(plot.table)): shown}
 
 
 def _data_stage() -> dict[str, Any]:

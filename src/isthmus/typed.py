@@ -84,7 +84,13 @@ def checked(kind: type[Spec], content: Mapping[str, Any], path: Path | str) -> A
         places = [(_key(fault), fault) for fault in error.errors()]
         # Of a union's faults, one for each branch, the one that got furthest into the value.
         key, fault = max((p for p in places if p[0].startswith(places[0][0])), key=lambda p: len(p[1]["loc"]))
-        raise UserError(": ".join(part for part in (str(path), key, _sentence(fault)) if part)[:400]) from error
+        line = ": ".join(part for part in (str(path), key, _sentence(fault)) if part)
+        raise UserError(_printable(line)[:400]) from error
+
+
+def _printable(text: str) -> str:
+    """The text with what would begin a line, or not be seen, written out."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _key(fault: Mapping[str, Any]) -> str:
