@@ -5,13 +5,12 @@ import os
 import pickle
 import random
 import re
-import shutil
-import subprocess
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from disks import mounted
 from training import NETWORKS, STEPS, Steps, dataset, recipe
 from troubled import flipped, job, killed, whole, write_data
 
@@ -23,34 +22,10 @@ from isthmus.engine.recipe import Network
 from isthmus.errors import UserError
 
 
-class Disk:
-    """A file system of its own, of 1 MB."""
-
-    def __init__(self, path):
-        self.path, self.filler = path, path / "filler"
-
-    def fill(self):
-        self.filler.write_bytes(bytes(shutil.disk_usage(self.path).free))
-
-    def clear(self):
-        self.filler.unlink()
-
-    def become(self, mode):
-        subprocess.run(["mount", "-o", f"remount,{mode}", self.path], check=True)
-
-
 @pytest.fixture
 def disk(tmp_path):
-    path = tmp_path / "disk"
-    path.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path], capture_output=True, text=True
-    )
-    if mounted.returncode != 0:
-        assert "CI" not in os.environ, mounted.stderr
-        pytest.skip(f"mounting a file system is not permitted here: {mounted.stderr.strip()}")
-    yield Disk(path)
-    subprocess.run(["umount", path], check=True)
+    with mounted(tmp_path / "disk") as disk:
+        yield disk
 
 
 FULL = r"could not be written \([^\n]*No space left on device[^\n]*\)"
