@@ -10,7 +10,7 @@ KICK = {"perturb": "gaussian", "at": "2it", "sigma": 0.1}
 
 # Where the study is changed (`...`: removed) and how; the key that the answer names; what it wants and found.
 FAULTS = [
-    ("extra", 1, "extra", "wanted one of the keys paper, runs, tables, figures, scales, found 'extra'"),
+    ("extra", 1, "extra", "wanted one of the keys paper, runs, tables, figures, plot, scales, found 'extra'"),
     ("paper", ..., "paper", "wanted a value, found none"),
     ("runs", None, "runs", "wanted a mapping of keys, found None"),
     ("runs.sgd", 5, "runs.sgd", "wanted a mapping of keys, found 5"),
