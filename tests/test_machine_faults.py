@@ -1,7 +1,6 @@
 """What a machine does to a build: each fault is told, nothing finished is lost, and, once mended, the same command
 ends with the bits of a build to which nothing happened."""
 
-import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,48 +64,6 @@ def test_a_fault_of_the_disk(fault, whole, tmp_path):
         assert all(content == results(whole)[path] for path, content in found.items() if "filler" not in path)
     checkout.must("snakemake", "toy", "--cores", "2", "--quiet")
     assert results(checkout) == results(whole)
-
-
-@pytest.fixture
-def copy(whole, tmp_path):
-    """The built checkout again, with all its records."""
-    shutil.copytree(whole.root, tmp_path / "copy")
-    return Checkout(tmp_path / "copy")
-
-
-def clock(days):
-    """A command before which the clock is so many days off."""
-    if shutil.which("faketime") is None:
-        assert "CI" not in os.environ
-        pytest.skip("no faketime here (`.ci/run` installs it)")
-    # Only what the time of day is; a waiting process measures its wait by another clock.
-    return ("env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", f"{days:+d}d")
-
-
-def test_a_clock_that_jumps_ahead(copy, whole):
-    """Content decides what is built, not times: nothing is built anew, and what changes is."""
-    ahead = clock(400)
-    assert "Nothing to be done" in copy.must(*ahead, "snakemake", "toy", "--cores", "2")
-    with copy.edited_toy("study.yaml", "lr: 0.01", "lr: 0.02"):
-        copy.must(*ahead, "snakemake", "toy", "--cores", "2", "--quiet")
-        assert results(copy)["runs/adam/chunk-000.safetensors"] != results(whole)["runs/adam/chunk-000.safetensors"]
-    copy.must("snakemake", "toy", "--cores", "2", "--quiet")
-    assert results(copy) == results(whole)
-    assert copy.plan("toy") == set()
-
-
-def test_a_clock_that_goes_backwards(copy, whole):
-    """Snakemake takes no output older than its input, and says so; once the clock is right all goes on."""
-    back = clock(-400)
-    assert "Nothing to be done" in copy.must(*back, "snakemake", "toy", "--cores", "2")
-    copy.result("tables/norms.csv").unlink()
-    done = copy.run(*back, "snakemake", "toy", "--cores", "2")
-    assert done.returncode != 0
-    assert "clock skew" in done.stdout
-    found = results(copy)
-    assert all(content == results(whole)[path] for path, content in found.items())
-    copy.must("snakemake", "toy", "--cores", "2", "--quiet")
-    assert results(copy) == results(whole)
 
 
 PREPARED = "data/prepared/mnist/full/unit.safetensors"
