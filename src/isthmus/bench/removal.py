@@ -21,6 +21,7 @@ from isthmus.bench import cases, machine
 from isthmus.bench.fleets import forced
 from isthmus.bench.measure import REPETITIONS, say
 from isthmus.data.prepared import DataSet
+from isthmus.engine import heap
 from isthmus.engine.recipe import Named, Network, Recipe, Removal
 from isthmus.engine.train import State, Trainer
 from isthmus.removal import sizes
@@ -75,6 +76,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
     parser.add_argument("--out", type=Path, default=Path("benchmarks"), help="folder (default: benchmarks)")
     options, clock = parser.parse_args(arguments), machine.Clock.start()
+    # As every job that trains.
+    heap.keep()
     torch.set_num_threads(1)
     if clock.load > 0.5:
         say(f"the machine has been busy (load {clock.load:.1f} in the last minute): times will be too long")

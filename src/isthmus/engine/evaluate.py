@@ -31,10 +31,9 @@ def logits(architecture: Architecture, theta: Tensor, x: Tensor, anchor: Tensor 
 
 @torch.no_grad()
 def silent(architecture: Architecture, theta: Tensor, x: Tensor, everywhere: bool = False) -> dict[str, Tensor]:
-    """Group -> bool (R, width): units of rows (R, P) whose activation is zero on all inputs (N, *shape),
-    everywhere.
+    """Group -> bool (R, width): units of rows (R, P) whose activation is zero on all inputs (N, *shape).
 
-    everywhere: as of Architecture.activations.
+    At every place of them; everywhere: of a residual stream, see Architecture.activations.
     """
     step, width = blocks(architecture, len(theta), len(x))
     found: dict[str, list[Tensor]] = {}
