@@ -125,7 +125,9 @@ def node_down(scene: Scene) -> None:
     (node,) = scene.cluster.ask("sinfo", "--noheader", "--format=%n", "--partition=cpu").split()
     scene.cluster.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     time.sleep(5)
-    scene.cluster.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    # It may have come back by itself (ReturnToService).
+    if "down" in scene.cluster.ask("sinfo", "--noheader", "--format=%T"):
+        scene.cluster.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
 
 
 def controller(scene: Scene) -> None:
