@@ -35,5 +35,5 @@ def test_each_way_trains_the_same_networks_and_is_a_row(tmp_path, monkeypatch, c
 
 def test_the_mixed_block_is_cut_as_it_says():
     _, works = removal._mixed(0.02)
-    widths = [work.begun(replace(cases.find("mlp-64"), examples=640).data())[0].blocks for work in works]
+    widths = [work.begun(replace(cases.find("mlp-64"), examples=640).data())[0].updates.blocks for work in works]
     assert [len(blocks) for blocks in widths] == [1, 1, 4, 16]

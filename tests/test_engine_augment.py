@@ -169,7 +169,7 @@ def test_a_fleet_on_augmented_images_is_the_oracle_to_rounding_and_itself_in_oth
         theta = together[network]["theta"]
         share = (theta - serial.train(run, network, data)).norm() / (theta - start[row]).norm()
         assert share < (1e-4 if run.lazy is None else 1e-3)
-    monkeypatch.setattr(architecture, "_BLOCK", 1)
+    monkeypatch.setattr(architecture, "_BLOCK", {"cpu": 1})
     assert_same_bits(rows_by_network(run, data, [NETWORKS]), together)
 
 

@@ -116,9 +116,9 @@ def test_another_order_sees_other_batches_of_the_same_later_epochs(grown):
     )
     alone = Trainer(grown.recipe, (Network(0, 0.1),), dataset())
     for step in range(AT, STEPS):
-        assert torch.equal(same.batches.at(step), alone.batches.at(step))
-        assert not torch.equal(other.batches.at(step), alone.batches.at(step))
-    seen = torch.cat([other.batches.at(step)[0] for step in range(AT, 2 * AT)])
+        assert torch.equal(same.updates.batches.at(step), alone.updates.batches.at(step))
+        assert not torch.equal(other.updates.batches.at(step), alone.updates.batches.at(step))
+    seen = torch.cat([other.updates.batches.at(step)[0] for step in range(AT, 2 * AT)])
     assert sorted(seen.tolist()) == list(range(40))
 
 

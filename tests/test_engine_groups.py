@@ -5,7 +5,7 @@ import pytest
 import torch
 from training import NETWORKS, SETTINGS, dataset, mlp, recipe, trained
 
-from isthmus.engine import architecture, serial, train
+from isthmus.engine import architecture, serial, train, updates
 from isthmus.engine.recipe import Network
 
 GROUPINGS = {
@@ -80,16 +80,16 @@ def test_two_threads_give_small_networks_the_bits_of_one(setting, on_threads):
 def test_blocks_of_rows_that_step_together_do_not_show(setting, monkeypatch):
     run, data = recipe(setting), dataset()
     whole = rows_by_network(run, data, [NETWORKS])
-    monkeypatch.setattr(architecture, "_BLOCK", 1)
+    monkeypatch.setattr(architecture, "_BLOCK", {"cpu": 1})
     for turn in (1, 3, 8):
-        monkeypatch.setattr(train, "_TURN", turn)
-        assert len(train.Trainer(run, NETWORKS, data).blocks) == len(NETWORKS)
+        monkeypatch.setattr(updates, "_TURN", turn)
+        assert len(train.Trainer(run, NETWORKS, data).updates.blocks) == len(NETWORKS)
         assert_same_bits(rows_by_network(run, data, [NETWORKS]), whole)
 
 
 def test_blocks_take_turns_of_several_updates_where_their_weights_outweigh_their_activations(monkeypatch):
     data, turns = dataset(), []
-    monkeypatch.setattr(architecture, "_BLOCK", 1)
+    monkeypatch.setattr(architecture, "_BLOCK", {"cpu": 1})
     for widths, batch, networks in [((50, 50), 8, NETWORKS), ((7, 5), 40, NETWORKS), ((50, 50), 8, NETWORKS[:1])]:
         run = recipe(model=mlp(*widths), batch=batch, steps=20, checkpoints=(20,), networks=networks)
         trainer, seen = train.Trainer(run, networks, data), []

@@ -147,7 +147,7 @@ def test_a_ticket_is_rewound_to_an_early_checkpoint_and_trained_from_there(tmp_p
     trainer.run(begun, lambda state: state.tensors.setdefault("second", state.tensors["theta"].clone()))
     torch.testing.assert_close(begun.tensors["probe/loss"][:, 5], losses.detach())
     assert begun.tensors["probe/loss"][:, :5].isnan().all()
-    rate = trainer.rate * schedules.factors("triangle", {"warmup": 0.2}, STEPS)[5]
+    rate = trainer.updates.rate * schedules.factors("triangle", {"warmup": 0.2}, STEPS)[5]
     stepped = theta.detach() - rate * gradient * mask
     torch.testing.assert_close(begun.tensors["second"], stepped)
 

@@ -38,7 +38,7 @@ def test_a_penaltys_gradient_by_hand(form, gradient):
     """Reference check 5: gammas (0.5, -0.2, 0), lambda 0.1."""
     found = torch.zeros(1, 4)
     penalty = Penalty([slice(1, 4)], torch.tensor([[0.2]]), [0.5], form)
-    penalty.add(found, torch.tensor([[9.0, 0.5, -0.2, 0.0]]), 0)
+    penalty.add(found, torch.tensor([[9.0, 0.5, -0.2, 0.0]]), penalty.at(0))
     assert torch.allclose(found, torch.tensor([[0.0, *gradient]]), atol=1e-9)
 
 
@@ -143,7 +143,7 @@ def test_live_noise_is_zero_where_the_task_has_no_gradient():
         recipe(networks=networks, noise=replace(NOISE, where="live")), networks, 3, None, torch.device("cpu")
     )
     theta, gradient = torch.zeros(1, 3), torch.tensor([[0.0, 1e-9, -2.0]])
-    noise.add(theta, 0, noise.where(gradient))
+    noise.add(theta, noise.draw(0), noise.at(0), noise.where(gradient))
     assert (theta != 0).tolist() == [[False, True, True]]
 
 
@@ -156,7 +156,7 @@ def test_noise_is_a_function_of_seed_and_step():
     kinds = [Noise.of(run, networks, 50, None, torch.device("cpu")) for _ in range(2)]
     drawn = [torch.zeros(4, 50) for _ in range(3)]
     for theta, (kind, step) in zip(drawn, [(kinds[0], 3), (kinds[1], 3), (kinds[0], 4)], strict=True):
-        kind.add(theta, step, None)
+        kind.add(theta, kind.draw(step), kind.at(step), None)
     assert torch.equal(drawn[0], drawn[1])
     assert torch.equal(drawn[0][0], drawn[0][1])
     assert len({tuple(row.tolist()) for theta in drawn[1:] for row in theta[::2]}) == 4

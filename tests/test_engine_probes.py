@@ -219,7 +219,7 @@ def test_pieces_of_rows_and_examples_do_not_show(name, monkeypatch):
     view = view_of(architecture, theta, dataset())
     whole = probes.take(name, view)
     monkeypatch.setattr(probes, "_GRADIENTS", 2 * theta.shape[1])
-    monkeypatch.setattr(evaluate, "_BLOCK", 4 * architecture.widest)
+    monkeypatch.setattr(evaluate, "_BLOCK", {"cpu": 4 * architecture.widest})
     assert evaluate.blocks(architecture, 3, COUNT)[1] == 4
     pieces = probes.take(name, view)
     assert pieces.keys() == whole.keys()

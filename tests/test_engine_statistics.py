@@ -24,7 +24,7 @@ WAYS = {"together": 1 << 30, "one by one": 0}
 
 @pytest.fixture(params=WAYS)
 def way(request, monkeypatch):
-    monkeypatch.setattr(architecture, "_FILLS", WAYS[request.param])
+    monkeypatch.setattr(architecture, "_FILLS", {"cpu": WAYS[request.param]})
 
 
 def convnet(**changes):
@@ -125,7 +125,7 @@ def test_training_takes_each_batch_by_its_own_statistics():
     trainer = Trainer(run, NETWORKS, data)
     plain, odd = trainer.start(), trainer.start()
     statistics(trainer.architecture, odd.tensors["theta"])[:] = 7.0
-    chosen = trainer.batches.at(0)
+    chosen = trainer.updates.batches.at(0)
     first = plain.tensors["theta"].clone()
     plain, odd = trainer.run(plain), Trainer(run, NETWORKS, data).run(odd)
     trained = slice(trainer.architecture.layout.trained)

@@ -123,7 +123,7 @@ def test_a_rows_score_is_its_own(score, monkeypatch):
     theta, (x, y) = rows(model, 5), data(model, 9)
     together = score(model, theta, x, y)
     assert torch.equal(torch.cat([score(model, row[None], x, y) for row in theta]), together)
-    monkeypatch.setattr(engine, "_BLOCK", 2 * model.layout.size)
+    monkeypatch.setattr(engine, "_BLOCK", {"cpu": 2 * model.layout.size})
     assert model.rows_at_once(9) == 2
     assert torch.equal(score(model, theta, x, y), together)
     theta[3] = torch.nan

@@ -17,7 +17,7 @@ from isthmus.symmetry.moments import INPUT, Moments, second_moments
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of one network and 16 examples, so that every sum is taken in parts."""
-    monkeypatch.setattr(evaluate, "_BLOCK", 16 * 12)
+    monkeypatch.setattr(evaluate, "_BLOCK", {"cpu": 16 * 12})
 
 
 def hidden(architecture, row, x):

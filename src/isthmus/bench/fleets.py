@@ -17,9 +17,9 @@ def forced(block: int | None) -> Iterator[None]:
     """Within it the engine computes so many rows together, whatever its own rule says; None leaves it its rule."""
     rules = Architecture.rows_at_once, Architecture.one_by_one
     if block is not None:
-        Architecture.rows_at_once = lambda self, examples: block
+        Architecture.rows_at_once = lambda self, examples, device="cpu": block
     if block is not None and block > 1:
-        Architecture.one_by_one = lambda self, examples: False
+        Architecture.one_by_one = lambda self, examples, device="cpu": False
     try:
         yield
     finally:
@@ -45,7 +45,7 @@ class Engine:
     @property
     def block(self) -> int:
         """Rows at once, of the trainer of the last `reset`."""
-        return max(rows.stop - rows.start for rows in self.trainer.blocks)
+        return max(rows.stop - rows.start for rows in self.trainer.updates.blocks)
 
     def reset(self, steps: int) -> None:
         """A fresh trainer for so many steps."""
@@ -53,10 +53,11 @@ class Engine:
         with forced(self.forced):
             start = None if self.start is None else Start(theta=self.start)
             self.trainer = Trainer(recipe, recipe.networks, self.data, start, self.device.type)
-        self.state = self.trainer.start()
-        if steps < self.case.epoch:
-            # The data order of an epoch costs what it costs once an epoch, not once in these few steps.
-            self.trainer.batches.at(0)
+            self.state = self.trainer.start()
+            # The data order of an epoch costs what it costs once an epoch, not once in these few steps; and what a
+            # GPU records, once a chunk.
+            if steps < self.case.epoch or self.device.type != "cpu":
+                self.trainer.prepare(self.state)
 
     def run(self) -> None:
         """All steps of all networks."""

@@ -47,7 +47,7 @@ class Work:
         with forced(self.block):
             trainer = Trainer(self.recipe, self.recipe.networks, data, cuts=self.cuts)
         # The order of an epoch's data is drawn once an epoch, not once in these few steps.
-        trainer.batches.at(0)
+        trainer.updates.batches.at(0)
         return trainer, trainer.start()
 
     def seconds(self, data: DataSet) -> float:

@@ -159,19 +159,22 @@ class Architecture:
             hook.remove()
         return shapes
 
-    def rows_at_once(self, examples: int) -> int:
-        """How many rows are best computed together, with so many examples each: as many as a core's cache holds."""
-        if self.one_by_one(examples):
+    def rows_at_once(self, examples: int, device: str = "cpu") -> int:
+        """How many rows are best computed together, with so many examples each: as many as a core's cache holds, or
+        many more on a GPU.
+        """
+        if self.one_by_one(examples, device):
             return 1
-        return max(1, _BLOCK // max(self.layout.size, self.widest * examples))
+        return max(1, _BLOCK[device] // max(self.layout.size, self.widest * examples))
 
-    def one_by_one(self, examples: int) -> bool:
-        """Whether each row is computed as a plain network of its own; follows from shapes alone.
+    def one_by_one(self, examples: int, device: str = "cpu") -> bool:
+        """Whether each row is computed as a plain network of its own; follows from shapes, and the kind of device,
+        alone.
 
         Products of small networks fill a core only when many are stacked. Convolutions of larger images fill it
         alone, and PyTorch's grouped ones, which would stack them, are slower (benchmarks/README.md).
         """
-        return not self.stacks or (self.convolves and self.widest * examples > _FILLS)
+        return not self.stacks or (self.convolves and self.widest * examples > _FILLS[device])
 
     @property
     def stacks(self) -> bool:
@@ -192,16 +195,27 @@ class Architecture:
         """What function(values, x) gives for the module with these values, for all rows: at once, or one by one."""
         self.module.train(training)
         values = {**self.layout.split(theta), **keep}
-        if not self.one_by_one(x.shape[1]):
-            return function(values, x)
-        found = [function({name: v[row] for name, v in values.items()}, x[row]) for row in range(len(theta))]
+        if not self.one_by_one(x.shape[1], x.device.type):
+            return function(aligned(values), x)
+        rows = range(len(theta))
+        found = [function(aligned({name: v[row] for name, v in values.items()}), x[row]) for row in rows]
         if isinstance(found[0], Tensor):
             return torch.stack(found)
         return {name: torch.stack([of_row[name] for of_row in found]) for name in found[0]}
 
 
-# Floats of parameters, or of the widest layer's activations, of rows that are computed together: 4 MB.
-_BLOCK = 1 << 20
+def aligned(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors themselves, or, on a GPU, copies: its kernels read sixteen bytes at a time, and a parameter may
+    begin anywhere in its row.
+    """
+    on_cpu = all(value.device.type == "cpu" for value in values.values())
+    return values if on_cpu else {name: value.clone() for name, value in values.items()}
 
-# Floats of the widest layer's activations from which a network's convolutions keep a core busy by themselves.
-_FILLS = 1 << 17
+
+# Floats of parameters, or of the widest layer's activations, of rows that are computed together: 4 MB, which stay
+# in a core's cache, and 256 MB.
+_BLOCK = {"cpu": 1 << 20, "cuda": 1 << 26}
+
+# Floats of the widest layer's activations from which a network's convolutions keep a core busy by themselves, or a
+# good part of a GPU.
+_FILLS = {"cpu": 1 << 17, "cuda": 1 << 20}

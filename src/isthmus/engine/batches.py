@@ -30,13 +30,20 @@ class Batches:
     batches. Networks of equal (seed, order) see equal batches, wherever they stand in the fleet.
     """
 
-    def __init__(self, networks: Sequence[Network], examples: int, batch: int, share: float = 0.0) -> None:
-        """share: of the examples, that is held out from each network."""
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        examples: int,
+        batch: int,
+        share: float = 0.0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """share: of the examples, that is held out from each network. device: where the indices are wanted."""
         self._orders = list(dict.fromkeys((network.seed, network.order) for network in networks))
         place = {order: i for i, order in enumerate(self._orders)}
         self._row = torch.tensor([place[network.seed, network.order] for network in networks])
         self._seen = {seed: np.flatnonzero(~held_out(seed, examples, share)) for seed, _ in self._orders}
-        self._batch = batch
+        self._batch, self._device = batch, device
         self._per_epoch = steps_per_epoch(examples - round(share * examples), batch)
         self._epoch, self._table = -1, torch.empty(0)
 
@@ -47,5 +54,5 @@ class Batches:
             orders = [
                 stream(seed, "order", order, epoch).permutation(self._seen[seed]) for seed, order in self._orders
             ]
-            self._table, self._epoch = torch.from_numpy(np.stack(orders))[self._row], epoch
+            self._table, self._epoch = torch.from_numpy(np.stack(orders))[self._row].to(self._device), epoch
         return self._table[:, place * self._batch : (place + 1) * self._batch]

@@ -12,7 +12,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from isthmus.engine.architecture import Architecture
+from isthmus.engine.architecture import Architecture, aligned
 from isthmus.engine.losses import per_example, with_gradient
 from isthmus.engine.recipe import Recipe
 
@@ -24,20 +24,24 @@ class Block:
     """
 
     def __init__(self, architecture: Architecture, recipe: Recipe, theta: Tensor, anchor: Tensor | None) -> None:
-        self.alone = architecture.one_by_one(recipe.batch)
+        self.alone = architecture.one_by_one(recipe.batch, theta.device.type)
         self.loss, self.lazy, self.low = recipe.loss, recipe.lazy, recipe.precision == "bfloat16"
         self.device = theta.device.type
-        values = self._values(architecture, theta)
-        self.module = _bound(architecture.module, values)
-        self.first = None if anchor is None else _bound(architecture.module, self._values(architecture, anchor))
-        self.by_formula = getattr(self.module, "write_gradient", None) is not None and not self.low
+        self.by_formula = getattr(architecture.module, "write_gradient", None) is not None and not self.low
+        # Plain products, as the formula's, read parameters wherever they begin.
+        prepared = (lambda values: values) if self.by_formula else aligned
+        self.values = self._split(architecture, theta)
+        self.copies = prepared(self.values)
+        self.module = _bound(architecture.module, self.copies)
+        first = None if anchor is None else prepared(self._split(architecture, anchor))
+        self.first = None if first is None else _bound(architecture.module, first)
         if self.by_formula:
             self.gradients = torch.empty(len(theta), architecture.layout.trained, device=theta.device)
             self.into = architecture.layout.split(self.gradients)
         else:
-            self.leaves = [values[name].requires_grad_() for name in architecture.layout.parameters]
+            self.leaves = [self.copies[name].requires_grad_() for name in architecture.layout.parameters]
 
-    def _values(self, architecture: Architecture, theta: Tensor) -> dict[str, Tensor]:
+    def _split(self, architecture: Architecture, theta: Tensor) -> dict[str, Tensor]:
         return architecture.layout.split(theta[0].detach() if self.alone else theta.detach())
 
     def gradient(self, x: Tensor, y: Tensor, kept: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -45,6 +49,9 @@ class Block:
 
         kept: what dropout leaves, see Architecture.logits. The gradients are good until the next call.
         """
+        if self.copies is not self.values:
+            with torch.no_grad():
+                torch._foreach_copy_([*self.copies.values()], [*self.values.values()])
         for name, value in kept.items():
             for module in (self.module, self.first):
                 if module is not None:

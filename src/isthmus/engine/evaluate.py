@@ -6,20 +6,22 @@ from torch import Tensor
 from isthmus.engine.architecture import Architecture
 from isthmus.engine.losses import per_example
 
-# Floats that the activations of one layer take in one block: 4 MB, which stays in a core's cache.
-_BLOCK = 1 << 20
+# Floats that the activations of one layer take in one block: 4 MB, which stays in a core's cache, and 256 MB.
+_BLOCK = {"cpu": 1 << 20, "cuda": 1 << 26}
 
 
-def blocks(architecture: Architecture, rows: int, examples: int) -> tuple[int, int]:
-    """How many (rows, examples) go through the network at once; depends on nothing but their numbers."""
-    examples = max(1, min(examples, _BLOCK // architecture.widest))
-    return max(1, min(rows, architecture.rows_at_once(examples))), examples
+def blocks(architecture: Architecture, rows: int, examples: int, device: str = "cpu") -> tuple[int, int]:
+    """How many (rows, examples) go through the network at once; depends on their numbers, and the kind of device,
+    alone.
+    """
+    examples = max(1, min(examples, _BLOCK[device] // architecture.widest))
+    return max(1, min(rows, architecture.rows_at_once(examples, device))), examples
 
 
 @torch.no_grad()
 def logits(architecture: Architecture, theta: Tensor, x: Tensor, anchor: Tensor | None = None) -> Tensor:
     """Logits (R, N, C) of rows (R, P) on shared inputs (N, *shape)."""
-    step, width = blocks(architecture, len(theta), len(x))
+    step, width = blocks(architecture, len(theta), len(x), x.device.type)
     parts = []
     for start in range(0, len(theta), step):
         rows = slice(start, start + step)
@@ -35,7 +37,7 @@ def silent(architecture: Architecture, theta: Tensor, x: Tensor, everywhere: boo
 
     At every place of them; everywhere: of a residual stream, see Architecture.activations.
     """
-    step, width = blocks(architecture, len(theta), len(x))
+    step, width = blocks(architecture, len(theta), len(x), x.device.type)
     found: dict[str, list[Tensor]] = {}
     for start in range(0, len(theta), step):
         zero: dict[str, Tensor] = {}
@@ -61,7 +63,7 @@ def evaluate(
 
     Sums are in float64, so the number of examples costs no precision. anchor: theta_0 of lazy fleets.
     """
-    step, width = blocks(architecture, len(theta), len(x))
+    step, width = blocks(architecture, len(theta), len(x), x.device.type)
     losses = torch.zeros(len(theta), dtype=torch.float64, device=theta.device)
     errors = torch.zeros_like(losses)
     for start in range(0, len(theta), step):

@@ -10,8 +10,9 @@ import torch
 
 from isthmus.data.prepared import DataSet
 from isthmus.engine.architecture import Architecture
+from isthmus.engine.lanes import STREAMS
 from isthmus.engine.recipe import Recipe
-from isthmus.engine.train import optimizer_of
+from isthmus.engine.updates import optimizer_of
 
 # Bytes of a float32.
 _FLOAT = 4
@@ -28,7 +29,7 @@ def megabytes(recipe: Recipe, rows: slice, data: DataSet, read: int = 0, device:
     try:
         with told("one network"):
             architecture = Architecture.of(*of)
-            floats = _at_work(architecture, count, recipe.batch)
+            floats = _at_work(architecture, count, recipe.batch, device)
     except MemoryError:
         # Not even one: its shapes still say what its rows would take.
         with torch.device("meta"):
@@ -64,11 +65,13 @@ def told(wanted: str) -> Iterator[None]:
         raise MemoryError(wanted) from error
 
 
-def _at_work(architecture: Architecture, rows: int, batch: int) -> int:
-    """Floats of a block of rows in one step: gradient, temporary rows, and at most what goes through each part."""
+def _at_work(architecture: Architecture, rows: int, batch: int, device: str) -> int:
+    """Floats of the blocks of rows that take a step at a time: gradient, temporary rows, and at most what goes
+    through each part.
+    """
     depth = sum(not [*part.children()] for part in architecture.module.modules())
     of_one = 4 * architecture.layout.size + 2 * depth * architecture.widest * batch
-    return of_one * min(rows, architecture.rows_at_once(batch))
+    return of_one * min(rows, STREAMS[device] * architecture.rows_at_once(batch, device))
 
 
 def held() -> int:

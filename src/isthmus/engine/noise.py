@@ -47,17 +47,24 @@ class Noise:
         """
         return gradient != 0 if self.live else None
 
-    def add(self, theta: Tensor, step: int, where: Tensor | None) -> None:
-        """Add, in place, the noise of this update to rows theta (R, n)."""
+    def at(self, step: int) -> Tensor:
+        """s(t) (R, 1) at this update."""
+        return self.peaks * self.factors[step]
+
+    def draw(self, step: int) -> Tensor:
+        """xi of this update, of whole rows (R, size), on the CPU."""
         drawn = {
             seed: stream(seed, "noise", step).standard_normal(self.size, dtype=np.float32)
             for seed in dict.fromkeys(self.seeds)
             if seed is not None
         }
         drawn[None] = np.zeros(self.size, dtype=np.float32)
-        xi = torch.from_numpy(np.stack([drawn[seed] for seed in self.seeds])).to(theta.device)
+        return torch.from_numpy(np.stack([drawn[seed] for seed in self.seeds]))
+
+    def add(self, theta: Tensor, xi: Tensor, scale: Tensor, where: Tensor | None) -> None:
+        """Add, in place, noise xi (R, size) times scale (R, 1) to rows theta (R, n)."""
         if self.columns is not None:
             xi = xi.gather(1, self.columns)
         if where is not None:
-            xi *= where
-        theta.addcmul_(xi, self.peaks * self.factors[step])
+            xi = xi * where
+        theta.addcmul_(xi, scale)

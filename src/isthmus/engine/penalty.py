@@ -47,12 +47,15 @@ class Penalty:
         peaks = torch.tensor([[network.penalty] for network in networks], device=device)
         return cls(spans(layout, how.of), peaks, over_span(how.shape, how.span, recipe.steps), how.form)
 
-    def add(self, gradient: Tensor, theta: Tensor, step: int) -> None:
+    def at(self, step: int) -> Tensor:
+        """lambda (R, 1) at this update."""
+        return self.peaks * self.factors[step]
+
+    def add(self, gradient: Tensor, theta: Tensor, factor: Tensor) -> None:
         """Add, in place, the penalty's gradient at rows theta (R, P) to gradients (R, trained columns).
 
-        Lasso: lambda sign(w), which is 0 at w = 0. Ridge: lambda w.
+        Lasso: lambda sign(w), which is 0 at w = 0. Ridge: lambda w. factor: lambda (R, 1).
         """
-        factor = self.peaks * self.factors[step]
         for span in self.spans:
             values = theta[:, span]
             gradient[:, span].addcmul_(values.sign() if self.form == "lasso" else values, factor)

@@ -95,7 +95,7 @@ PROBES: dict[str, Callable[[View], dict[str, Tensor]]] = {
 
 def _activations(view: View) -> Iterator[Iterator[dict[str, Tensor]]]:
     """For each block of rows, in order, its activations by group, some examples at a time."""
-    step, width = evaluate.blocks(view.architecture, len(view.theta), len(view.x))
+    step, width = evaluate.blocks(view.architecture, len(view.theta), len(view.x), view.x.device.type)
 
     def pieces(theta: Tensor) -> Iterator[dict[str, Tensor]]:
         return (view.architecture.activations(theta, view.x[i : i + width]) for i in range(0, len(view.x), width))

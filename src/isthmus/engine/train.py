@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,19 +9,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from isthmus.data.prepared import DataSet
-from isthmus.engine import augment, perturb, probes
+from isthmus.engine import perturb, probes
 from isthmus.engine.architecture import Architecture
-from isthmus.engine.batches import Batches
 from isthmus.engine.block import Block
-from isthmus.engine.dropout import keep
 from isthmus.engine.held import Held
 from isthmus.engine.recipe import Network, Recipe
-from isthmus.engine.schedules import factors
 from isthmus.engine.start import Start
 from isthmus.engine.state import State
 from isthmus.engine.statistics import refreshed
+from isthmus.engine.updates import Updates
 from isthmus.engine.working import Working
-from isthmus.errors import UserError
 
 if TYPE_CHECKING:
     from isthmus.removal.remover import Remover
@@ -32,24 +28,6 @@ def exact_products() -> None:
     """Have a GPU compute float32 products in float32, not in tf32, and equally in each run."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
-
-
-def optimizer_of(recipe: Recipe) -> ModuleType:
-    """The optimizer's module: `init` and `update`."""
-    try:
-        return import_module(f"isthmus.optimizers.{recipe.optimizer.name}")
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"study.yaml, optimizer: wanted a module of isthmus.optimizers, found {recipe.optimizer.name!r}"
-        ) from error
-
-
-# Updates that a block takes in its turn, where reading its rows from memory takes a good part of an update: so they
-# are read once for eight. A save or a request to stop waits for the turn of every block.
-_TURN = 8
-
-# And where units are gone: rows are then computed as smaller copies, which are written back after each turn.
-_CUT_TURN = 32
 
 
 class Trainer:
@@ -72,29 +50,21 @@ class Trainer:
         self.x, self.y = (part["train"].to(self.device) for part in (data.inputs, data.labels))
         self.architecture = Architecture.of(recipe, data.shape, data.classes)
         self.trained = slice(self.architecture.layout.trained)
-        self.optimizer = optimizer_of(recipe)
-        self.batches = Batches(networks, len(self.x), recipe.batch, recipe.held_out)
         self.anchor = self.architecture.initial([network.seed for network in networks]).to(self.device)
         self.begin = start or Start()
         self.begin.check(self.anchor.shape)
-        # The update at which the optimizer's memory was empty: Adam counts from there.
-        self.born = self.begin.step - self.begin.age
         self.first = self.anchor if self.begin.theta is None else self.begin.theta.to(self.device)
         self.held = Held.of(self.architecture.layout, self.first, recipe.frozen, self.begin.mask)
-        size = self.architecture.rows_at_once(recipe.batch)
-        self.blocks = [slice(at, min(at + size, len(networks))) for at in range(0, len(networks), size)]
-        large = self.architecture.layout.size > self.architecture.widest * recipe.batch
-        self.turn = _TURN if large and len(self.blocks) > 1 else 1
+        self.updates = Updates(
+            recipe, networks, self.architecture, self.x, self.y, self.begin.step - self.begin.age
+        )
+        self.ready: State | None = None
         kicks = {network.perturbation.at for network in networks if network.perturbation is not None}
         self.remover = self._remover()
         looks = () if self.remover is None else self.remover.events
         self.events = sorted(
             {recipe.steps, *recipe.checkpoints, *kicks, *looks, *(at for p in recipe.probes for at in p.at)}
         )
-        self.factors = factors(recipe.schedule.name, recipe.schedule.settings, recipe.steps)
-        # The kernel regime multiplies the output by alpha, hence the gradient: alpha^2 in the rate undoes both.
-        shrink = 1.0 if recipe.lazy is None else recipe.lazy**-2
-        self.rate = torch.tensor([[network.lr * shrink] for network in networks], device=self.device)
 
     def _remover(self) -> "Remover | None":
         """What removes units. By name: a change of it is no change of the code that trains whole networks."""
@@ -109,7 +79,7 @@ class Trainer:
         theta = self.first.clone()
         if begin.mask is not None:
             theta[~begin.mask.to(self.device)] = 0.0
-        memory = self.optimizer.init(theta[:, self.trained], self.recipe.optimizer.settings)
+        memory = self.updates.optimizer.init(theta[:, self.trained], self.recipe.optimizer.settings)
         memory |= {name: value.to(self.device, copy=True) for name, value in begin.memory.items()}
         masks = {} if begin.mask is None else {"probe/mask": begin.mask.clone()}
         return State(
@@ -126,15 +96,19 @@ class Trainer:
 
     def run(self, state: State, after: Callable[[State], None] = lambda state: None) -> State:
         """The state after the last update; `after` is called after every few, and may save the state."""
-        working = [self._working(state, rows) for rows in self.blocks]
         while state.step < self.recipe.steps:
-            if self._arrive(state):
-                working = [self._working(state, rows) for rows in self.blocks]
-            self._advance(state, working)
+            if self._arrive(state) or self.ready is not state:
+                self.prepare(state)
+            self.updates.take(state, next(event for event in self.events if event > state.step))
             after(state)
         self._arrive(state)
         state.tensors["probe/diverged_at"] = self._diverged_at(state.tensors["probe/loss"])
         return state
+
+    def prepare(self, state: State) -> None:
+        """Make ready for the updates of this state; `run` does so where it was not done."""
+        self.updates.prepare([self._working(state, rows) for rows in self.updates.blocks], state.step)
+        self.ready = state
 
     def _working(self, state: State, rows: slice) -> Working:
         """These rows at work, without the units that they have lost."""
@@ -188,7 +162,9 @@ class Trainer:
 
     def _with_statistics(self, theta: Tensor) -> Tensor:
         """A copy of the rows with BatchNorm's statistics of the training set, where there are any."""
-        parts = [refreshed(self.architecture, theta[rows], self.x, self.recipe.batch) for rows in self.blocks]
+        parts = [
+            refreshed(self.architecture, theta[rows], self.x, self.recipe.batch) for rows in self.updates.blocks
+        ]
         return torch.cat(parts)
 
     def _kick(self, state: State, row: int, network: Network) -> None:
@@ -197,7 +173,7 @@ class Trainer:
 
         def batch_gradient(rng: torch.Generator) -> Tensor:
             chosen = torch.from_numpy(rng.permutation(len(self.x))[: self.recipe.batch]).unsqueeze(0)
-            x, y = self._examples(chosen.to(self.device))
+            x, y = self.updates.examples(chosen.to(self.device))
             gradient = block.gradient(x, y, {})[0][0].cpu()
             return functional.pad(gradient, (0, theta.shape[1] - len(gradient)))
 
@@ -207,39 +183,3 @@ class Trainer:
             held.restore(moved[None, self.trained])
         state.tensors["probe/changed"][row] = (moved != theta[row]).sum()
         theta[row] = moved
-
-    def _advance(self, state: State, working: Sequence[Working]) -> None:
-        """The next few updates of every row, block by block: each its batch, its gradient, its move.
-
-        A block takes them all before the next block's turn, so that its rows come into the cache once for them all.
-        """
-        event = next(event for event in self.events if event > state.step)
-        turn = _CUT_TURN if any(work.cut for work in working) else self.turn
-        steps = range(state.step, min(event, state.step + turn))
-        chosen, memory = [self.batches.at(step) for step in steps], state.memory()
-        settings = self.recipe.optimizer.settings
-        for work in working:
-            rows, loss = work.rows, state.tensors["probe/loss"][work.rows]
-            for step, places in zip(steps, chosen, strict=True):
-                batch = self._batch(rows, places[rows].to(self.device), step)
-                gradient, loss[:, step] = work.block.gradient(*batch)
-                rate = self.rate[rows] * self.factors[step]
-                work.move(gradient, self.optimizer, settings, rate, step, step - self.born)
-            work.keep(state.tensors["theta"], memory)
-        state.step = steps.stop
-
-    def _batch(self, rows: slice, chosen: Tensor, step: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """These rows' inputs (R, N, *shape), augmented, labels (R, N), and what dropout leaves, at this update."""
-        networks, batch = self.networks[rows], self.recipe.batch
-        x, y = self._examples(chosen)
-        if self.recipe.augment:
-            drawn = augment.draws(self.recipe.augment, networks, step, batch)
-            x = augment.augment(x, {name: value.to(x.device) for name, value in drawn.items()})
-        kept = keep(self.architecture.dropouts, networks, step, batch)
-        return x, y, {name: value.to(x.device) for name, value in kept.items()}
-
-    def _examples(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs (R, N, *shape) and labels (R, N) at these places (R, N) of the training set."""
-        # index_select copies whole examples, x[chosen] number by number.
-        x = self.x.index_select(0, chosen.flatten()).view(*chosen.shape, *self.x.shape[1:])
-        return x, self.y.index_select(0, chosen.flatten()).view(chosen.shape)

@@ -1,6 +1,6 @@
 """Some rows of a chunk at work: what they are computed with, and one update of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -64,27 +64,31 @@ class Working:
             cut,
         )
 
-    def move(
-        self,
-        gradient: Tensor,
-        optimizer: ModuleType,
-        settings: Mapping[str, Any],
-        rate: Tensor,
-        step: int,
-        age: int,
-    ) -> None:
-        """Update `step`, in place: penalty, the optimizer's step (its update number `age`), noise.
+    def given(self, step: int, sent: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """What penalty and noise are at update `step`, for `move`. sent: takes a tensor to where the rows are."""
+        given = {}
+        if self.penalty is not None:
+            given["penalty"] = self.penalty.at(step)
+        if self.noise is not None:
+            given |= {"noise/scale": self.noise.at(step), "noise/xi": sent(self.noise.draw(step))}
+        return given
 
-        Scalars that are pruned, removed or frozen keep their bits.
+    def move(
+        self, gradient: Tensor, optimizer: ModuleType, settings: Mapping[str, Any], given: Mapping[str, Tensor]
+    ) -> None:
+        """One update, in place: penalty, the optimizer's step, noise.
+
+        Scalars that are pruned, removed or frozen keep their bits. given: what is special to this update: `rate`
+        (R, 1), `age` (), the optimizer's updates before this one, and what `given` gives.
         """
         where = None if self.noise is None else self.noise.where(gradient)
         if self.penalty is not None:
-            self.penalty.add(gradient, self.theta, step)
+            self.penalty.add(gradient, self.theta, given["penalty"])
         if self.held is not None:
             self.held.clear(gradient)
-        optimizer.update(self.theta, gradient, self.memory, rate, age, settings)
+        optimizer.update(self.theta, gradient, self.memory, given["rate"], given["age"], settings)
         if self.noise is not None:
-            self.noise.add(self.theta, step, where)
+            self.noise.add(self.theta, given["noise/xi"], given["noise/scale"], where)
         if self.held is not None:
             self.held.restore(self.theta)
 

@@ -1,7 +1,7 @@
 """Layers on images, of one network or of many at once: see layers.py for what a weight with one axis more means.
 
 Images of R networks are folded, (N, R * channels, H, W), for grouped convolutions; all are laid out channels last,
-which is what PyTorch's convolutions and pools are fastest on.
+which is what PyTorch's convolutions and pools are fastest on, but for a GPU's in float32.
 """
 
 import torch
@@ -22,9 +22,11 @@ def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def fold(x: Tensor) -> Tensor:
-    """Images (N, R * C, H, W), channels last, of images (R, N, C, H, W) or of one network's (N, C, H, W)."""
+    """Images (N, R * C, H, W), channels last or not, of images (R, N, C, H, W) or of one network's (N, C, H, W)."""
     x = x.transpose(0, 1).flatten(1, 2) if x.ndim == 5 else x
     # A copy always: PyTorch takes the strides for a sign of what the output should be, of a single channel's too.
+    if x.is_cuda and not torch.is_autocast_enabled("cuda"):
+        return x.clone(memory_format=torch.contiguous_format)
     return x.movedim(1, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 1)
 
 

@@ -20,10 +20,10 @@ def update(
     gradient: Tensor,
     state: dict[str, Tensor],
     rate: Tensor,
-    step: int,
+    step: int | Tensor,
     settings: Mapping[str, Any],
 ) -> None:
-    """Change rows (R, P) and state in place; rate (R, 1), step counts from 0.
+    """Change rows (R, P) and state in place; rate (R, 1), step () counts from 0.
 
     m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; theta <- theta - rate mhat / (sqrt(vhat) + eps)
     (Kingma & Ba 2015, algorithm 1). With `decoupled` the decay is theta <- theta - rate decay theta
@@ -40,7 +40,7 @@ def update(
     # each row has a rate of its own.
     direction = torch.zeros_like(theta, memory_format=torch.contiguous_format)
     # Updates before this one, which the kernel counts on.
-    counts = [*torch.full((len(theta),), float(step), device=theta.device)]
+    counts = [*torch.as_tensor(step, dtype=torch.float32, device=theta.device).repeat(len(theta))]
     adam(
         [*direction], [*gradient], [*first], [*second], [], counts, fused=True, amsgrad=False, maximize=False,
         beta1=beta1, beta2=beta2, lr=1.0, weight_decay=0.0, eps=eps,

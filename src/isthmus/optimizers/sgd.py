@@ -19,7 +19,7 @@ def update(
     gradient: Tensor,
     state: dict[str, Tensor],
     rate: Tensor,
-    step: int,
+    step: int | Tensor,
     settings: Mapping[str, Any],
 ) -> None:
     """Change rows (R, P) and state in place; rate (R, 1) is each row's learning rate of this update.
