@@ -66,6 +66,23 @@ def test_a_fault_of_the_disk(fault, whole, tmp_path):
     assert results(checkout) == results(whole)
 
 
+@pytest.mark.parametrize("where", ["", "tables"])
+def test_results_on_a_read_only_mount_are_refused_before_anything_is_removed(where, whole, tmp_path):
+    """Snakemake would end with a traceback where it removes an old output."""
+    checkout = Checkout.make(tmp_path)
+    with mounted(checkout.result(where), "8m") as disk:
+        checkout.must("snakemake", "toy", "--cores", "2", "--quiet")
+        disk.become("ro")
+        done = checkout.snakemake("toy", "--forceall")
+        assert done.returncode != 0
+        assert f"{checkout.result(where).relative_to(checkout.root)}: wanted a folder that this user" in done.stdout
+        assert "Traceback" not in done.stdout
+        assert results(checkout) == results(whole)
+        disk.become("rw")
+        checkout.must("snakemake", "toy", "--forceall", "--cores", "2", "--quiet")
+        assert results(checkout) == results(whole)
+
+
 PREPARED = "data/prepared/mnist/full/unit.safetensors"
 NAMES = ["plain", "a b", "x; touch pwned", "$(touch pwned)", "`touch pwned`", "it's", 'a"b', "é", "-rf"]
 

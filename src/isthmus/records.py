@@ -53,7 +53,8 @@ def start() -> list[str]:
     Reads back the records that came with pulled results. UserError if an output was changed by hand, or a folder
     that a build writes to is not writable.
     """
-    for folder in (Path("results"), Path("data"), _FOLDER.parent, Path("logs")):
+    within = [Path(folder) for folder, _, _ in os.walk("results")]
+    for folder in (Path("results"), *within, Path("data"), _FOLDER.parent, Path("logs")):
         there = next(path for path in (folder, *folder.parents) if path.exists())
         if not os.access(there, os.W_OK):
             raise UserError(f"{there}: wanted a folder that this user may write to, found one that it may not")

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import sys
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 
 from isthmus import board, paths, provenance, records, rooms, roots, specs, typed
@@ -138,9 +138,18 @@ def parents_of(run):
 
 def recipe_field(name):
     """A parameter: one field of the run's recipe. Field by field, so that Snakemake's reason names what changed."""
-    return (
-        lambda wildcards: f"{name}={in_short(getattr(run_of(wildcards).recipe, name))}"
-    )
+
+    # Snakemake asks several times for each chunk.
+    @cache
+    def written(room, scale, run):
+        recipe = rooms.load(room, scale).runs[run].recipe
+        return f"{name}={in_short(getattr(recipe, name))}"
+
+    def of_path(wildcards):
+        run_of(wildcards)
+        return written(wildcards.room, wildcards.scale, wildcards.run)
+
+    return of_path
 
 
 def in_short(value):

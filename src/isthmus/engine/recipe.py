@@ -193,7 +193,7 @@ class Recipe:
     noise: Noise | None = None
     removal: Removal | None = None
 
-    @property
+    @cached_property
     def chunks(self) -> list[slice]:
         """The rows of each chunk, in order."""
         total = len(self.networks)
