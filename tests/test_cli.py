@@ -1,7 +1,9 @@
 """The command: what it is asked wrongly is answered in one line with exit code 2; help is for people."""
 
+import re
 import shlex
 import shutil
+from itertools import pairwise
 
 import pytest
 import torch
@@ -172,12 +174,18 @@ def test_help_fits_a_terminal_and_names_every_word(command, capsys, monkeypatch)
 
 
 def test_the_list_says_what_there_is(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "80")
     assert cli.main(["list"]) == 0
     shown = capsys.readouterr().out
+    lines = shown.splitlines()
+    starts = [next(n for n, line in enumerate(lines) if line.startswith(f"{slug} ")) for slug in rooms.slugs()]
+    # No name is cut, and no paper takes more than two lines.
+    assert starts == sorted(starts)
+    assert max(b - a for a, b in pairwise(starts)) <= 2
     for slug in rooms.slugs():
-        assert slug in shown
-    assert shown.count("not built") == len(rooms.slugs())
+        for scale in rooms.scales(slug):
+            assert re.search(rf"\b{scale}\b", shown)
+    assert shown.count("missing") == len(rooms.slugs())
 
 
 def test_a_check_without_verdicts_finds_each_missing_one(capsys):

@@ -9,6 +9,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -62,19 +63,29 @@ def _mapping(text: str) -> dict[str, str]:
     return value
 
 
-def _seconds(text: str) -> float:
+def _float(text: str) -> float:
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
-        value = math.nan
-    if not value >= 0:
+        return math.nan
+
+
+def _seconds(text: str) -> float:
+    if not (value := _float(text)) >= 0:
         raise argparse.ArgumentTypeError(f"wanted seconds, 0 or more, found {text!r}")
+    return value
+
+
+def _width(text: str) -> float:
+    if not 0 < (value := _float(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"wanted a width above 0, found {text!r}")
     return value
 
 
 # What may stand behind a subcommand.
 _WORDS: dict[str, dict[str, Any]] = {
     "key": {"help": "<set>/<split>/<scaling>, as data/register.yaml names them"},
+    "slug": {"help": "name of the new paper's room: a-z, 0-9 and _"},
     "room": {"help": "a paper such as butterfly, or a variant such as butterfly@gentle"},
     "other": {"help": "another paper or variant, or the path of a verdict.json"},
     "names": {"nargs": "*", "metavar": "room", "help": "papers or variants (default: all papers)"},
@@ -95,6 +106,12 @@ _WORDS: dict[str, dict[str, Any]] = {
         "metavar": "SECONDS",
         "help": "time between two saves of the state, from which a killed job goes on (default: 20)",
     },
+    "--width": {
+        "type": _width,
+        "metavar": "W",
+        "help": "wanted width of the 95 %% interval, from end to end, in the unit of each claim",
+    },
+    "--yes": {"action": "store_true", "help": "remove it without a question"},
     "--stale": {"action": "store_true", "help": "only what is out of step with the checkout, not passing controls"},
     "--check": {"action": "store_true", "help": "write nothing; exit with 1 if a file is out of step"},
 }
@@ -111,9 +128,15 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "verdicts": ("print the table of verdicts", "names --scale"),
     "check": ("name verdicts that are stale, claims that changed, controls that pass", "names --scale --stale"),
     "compare": ("set the verdicts of two builds side by side", "room other --scale"),
+    "plan": ("say what a build takes, and the n for an interval of a wanted width", "room --scale --width"),
+    "cite": ("print BibTeX of a paper and of isthmus", "room"),
+    "new": ("make a room for a paper of your own, from a template that runs at once", "slug"),
+    "clean": ("show what can be rebuilt (fleets, logs) and remove it if told so", "names --scale --yes"),
     "sync": ("write the generated files: DVC stages, schemas, verdict tables of the pages", "--check"),
 }
 _JOBS = ("data", "train", "measure", "judge", "draw", "record")
+# Those with a file of their own in `commands`.
+_OWN = ("list", "plan", "cite", "new", "clean")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="isthmus",
         description="Joins the claims of papers to the networks that show them. Builds are made by snakemake "
         "(`snakemake butterfly --cores 2`); the first six subcommands are what its jobs call, the others list, "
-        "check and compare results.",
+        "check, compare, plan, cite, add and clean.",
     )
     commands = parser.add_subparsers(title="subcommands", metavar="subcommand", dest="command", required=True)
     for name, (about, words) in _COMMANDS.items():
@@ -133,18 +156,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _function(command: str) -> Callable[..., int | None]:
     """What a subcommand calls, with its words as arguments."""
-    if command not in _JOBS:
-        return globals()[f"_{command}"]
-    from isthmus import jobs
-
-    return getattr(jobs, command)
+    if command in _JOBS:
+        return getattr(import_module("isthmus.jobs"), command)
+    if command in _OWN:
+        return import_module(f"isthmus.commands.{command}").run
+    return globals()[f"_{command}"]
 
 
 def _check(names: Sequence[str], scale: str, stale: bool) -> int:
-    from isthmus import rooms, verdicts
+    from isthmus import rooms, specs, verdicts
 
     chosen, look = names or rooms.at(scale), verdicts.out_of_step if stale else verdicts.check
-    found = [line for name in chosen for line in look(rooms.load(name, scale), _places())]
+    found = [line for name in chosen for line in look(rooms.load(name, scale), specs.places())]
     for line in found:
         print(line)
     if not found:
@@ -174,29 +197,6 @@ def _verdicts(names: Sequence[str], scale: str) -> None:
     Console().print(board.terminal(board.rows(board.read(scale, names or rooms.at(scale)))))
 
 
-def _list(scale: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from isthmus import rooms, verdicts
-
-    rooms.at(scale)
-    table = Table("Paper", "Title", "Claims", "Scales", f"State ({scale})", "Minutes on 2 cores")
-    for name in (*rooms.slugs(), *rooms.variants()):
-        scales = rooms.scales(name.partition("@")[0])
-        if scale not in scales:
-            table.add_row(name, "", "", ", ".join(scales), "no such scale", "")
-            continue
-        room = rooms.load(name, scale)
-        state = "not built"
-        if room.verdict_path.is_file():
-            state = "built" if not verdicts.out_of_step(room, _places()) else "stale, see `isthmus check`"
-        minutes = "" if room.minutes is None else f"{room.minutes:g}"
-        claims = str(len(verdicts.load_claims(room)))
-        table.add_row(name, room.card.title, claims, ", ".join(scales), state, minutes)
-    Console().print(table)
-
-
 def _sync(check: bool) -> int:
     from isthmus import sync
 
@@ -204,11 +204,3 @@ def _sync(check: bool) -> int:
     for path in changed:
         print(f"{path}: {'out of step: run `make sync`' if check else 'written'}")
     return 1 if check and changed else 0
-
-
-def _places() -> dict[str, str]:
-    """Where config/config.yaml says that data sets lie."""
-    from isthmus import specs, typed
-
-    path = Path("config/config.yaml")
-    return typed.checked(specs.Config, typed.read_yaml(path), path).data

@@ -3,10 +3,12 @@
 A study is the laptop scale; each other scale and each variant is an overlay, merged over it key by key.
 """
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
+from isthmus import typed
 from isthmus.run_spec import Run
 from isthmus.typed import Name, Spec
 
@@ -115,6 +117,12 @@ class Config(Spec):
     papers: tuple[Name, ...] | None = Field(None, description="rooms of the default target; null: all")
     data: dict[str, str] = Field({}, description="data set -> folder that holds it already")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where networks are trained")
+
+
+def places() -> dict[str, str]:
+    """Data set -> folder that holds it, as config/config.yaml says."""
+    path = Path("config/config.yaml")
+    return typed.checked(Config, typed.read_yaml(path), path).data
 
 
 # Keys whose value holds exactly one named part.
