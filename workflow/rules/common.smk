@@ -27,11 +27,32 @@ def plainly(function):
     return told
 
 
-CONFIG = "config/config.yaml"
-plainly(typed.read_yaml)(Path(CONFIG))
+# Another workflow may import this one as a module: the config is then what it gives, and its folder the root.
+IMPORTED = not workflow.modifier.is_main_snakefile()
+CONFIG = "config of the module" if IMPORTED else "config/config.yaml"
 
 
-configfile: CONFIG
+@plainly
+def start_imported():
+    """Make the working folder the root, also for jobs; UserError where results could not lie in it."""
+    if workflow.modifier.modify_path("results") != "results":
+        raise UserError(
+            "module: wanted no prefix and no replace_prefix, since jobs write to results/, found one"
+        )
+    if not Path(register.FILE).is_file():
+        raise UserError(
+            f"{register.FILE}: wanted a copy of isthmus's register of data sets in this folder, found none"
+        )
+    os.environ["ISTHMUS_ROOT"] = os.getcwd()
+
+
+if IMPORTED:
+    start_imported()
+else:
+    plainly(typed.read_yaml)(Path(CONFIG))
+
+
+configfile: "config/config.yaml"
 
 
 @plainly

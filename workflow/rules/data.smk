@@ -7,6 +7,7 @@ rule prepare:
         "data/prepared/{key}.safetensors",
     log:
         "logs/data/{key}.log",
+    localrule: True
     resources:
         runtime=30,
         mem_mb=4000,

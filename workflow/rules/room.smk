@@ -7,13 +7,6 @@ resource_scopes:
     chunk="local",
 
 
-localrules:
-    prepare,
-    judge,
-    draw,
-    record,
-
-
 rule train:
     input:
         data=lambda wildcards: paths.prepared(run_of(wildcards).recipe.data),
@@ -65,6 +58,7 @@ rule judge:
         "results/{scale}/{room}/verdict.json",
     log:
         "logs/{scale}/{room}/judge.log",
+    localrule: True
     params:
         code=code(lambda wildcards: roots.judge(room_of(wildcards))),
         behind=lambda wildcards: fleets_and_tables(room_of(wildcards)),
@@ -89,6 +83,7 @@ rule draw:
         multiext("results/{scale}/{room}/figures/{figure}", ".pdf", ".png"),
     log:
         "logs/{scale}/{room}/draw.{figure}.log",
+    localrule: True
     params:
         code=code(lambda wildcards: roots.draw(room_of(wildcards))),
         figure=lambda wildcards: canonical_json(figure_of(wildcards).model_dump()),
@@ -106,6 +101,7 @@ rule record:
         "results/{scale}/{room}/provenance.json",
     log:
         "logs/{scale}/{room}/record.log",
+    localrule: True
     params:
         behind=lambda wildcards: fleets_and_tables(room_of(wildcards)),
         shown=lambda wildcards: claims_and_figures(room_of(wildcards)),
