@@ -43,7 +43,7 @@ def start_imported():
         raise UserError(
             f"{register.FILE}: wanted a copy of isthmus's register of data sets in this folder, found none"
         )
-    os.environ["ISTHMUS_ROOT"] = os.getcwd()
+    os.environ.update(ISTHMUS_ROOT=os.getcwd())
 
 
 if IMPORTED:
