@@ -107,20 +107,21 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "judge": ("judge a room's claims by its tables", "room --scale --places"),
     "draw": ("draw one figure from its table", "room figure --scale"),
     "record": ("record what stands behind a room's results", "room --scale"),
+    "page": ("write the atlas: a page of all verdicts and one a room, from the results that are there", "--scale"),
     "list": ("list papers, their scales, claims, state of results and minutes of a build", "--scale"),
     "verdicts": ("print the table of verdicts", "names --scale"),
     "check": ("name verdicts that are stale, claims that changed, controls that pass", "names --scale --stale"),
     "compare": ("set the verdicts of two builds side by side", "room other --scale"),
     "sync": ("write the generated files: DVC stages, schemas, verdict tables of the pages", "--check"),
 }
-_JOBS = ("data", "train", "measure", "judge", "draw", "record")
+_JOBS = ("data", "train", "measure", "judge", "draw", "record", "page")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="isthmus",
         description="Joins the claims of papers to the networks that show them. Builds are made by snakemake "
-        "(`snakemake butterfly --cores 2`); the first six subcommands are what its jobs call, the others list, "
+        "(`snakemake butterfly --cores 2`); the first seven subcommands are what its jobs call, the others list, "
         "check and compare results.",
     )
     commands = parser.add_subparsers(title="subcommands", metavar="subcommand", dest="command", required=True)

@@ -12,6 +12,7 @@ localrules:
     judge,
     draw,
     record,
+    page,
 
 
 rule train:
