@@ -16,8 +16,8 @@ from isthmus import board
 def html(text: str, scale: str) -> Markup:
     """The card without its title and without the verdicts at this scale, which its page shows above it.
 
-    Headings begin one level below the page's sections. HTML in the text is shown as text, pictures are left out,
-    and only links to the web stay links.
+    Headings begin one level below the page's sections. HTML in the text is shown as text, pictures become
+    links, and only links to the web stay links.
     """
     mark = re.escape(board.marker(scale))
     text = re.sub(rf"{mark}.*?{re.escape(board.END)}", "The verdicts stand above.", text, flags=re.DOTALL)
