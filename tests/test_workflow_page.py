@@ -54,7 +54,7 @@ def test_the_log_repeats_the_job(built):
 
 
 def test_a_variant_that_is_there_is_shown_as_it_is_and_never_built(built):
-    """Its results are planted, as those of another machine: nothing that the atlas asks for leads to a job of it."""
+    """It is built when it is asked for by its name; then the atlas shows it, also once the study has changed."""
     overlay = built.root / "config/variants/toy@gentle.yaml"
     overlay.parent.mkdir(exist_ok=True)
     overlay.write_text("why: smaller steps\nruns: {sgd: {lr: 0.05}}\n")
@@ -69,7 +69,7 @@ def test_a_variant_that_is_there_is_shown_as_it_is_and_never_built(built):
             assert "room=toy," in jobs
             assert "toy@gentle" not in jobs
         built.must("snakemake", INDEX, "--cores", "2", "--quiet")
-        assert "toy@gentle.html" in (built.root / INDEX).read_text()
+        assert 'href="toy%40gentle.html"' in (built.root / INDEX).read_text()
         assert built.plan(INDEX) == set()
     finally:
         overlay.unlink()
