@@ -61,6 +61,7 @@ def entry(word: str, **changes: Any) -> dict[str, Any]:
         "says": f"It comes to {word}: {EVIL}", "where": f"Fig. 1 {EVIL}", "kind": "direction", "headline": True,
         "verdict": word, "estimate": 1.9, "interval": bounds(1.6, 2.2), "unit": "nats", "n": 10,
         "unit_of_n": "seed", "delta": 0.3, "delta_from": "paper", "frozen": "f" * 64, "control": control,
+        "interval_90": bounds(1.65, 2.15),
         "other_controls": {"null": {**control, "name": "null", "role": "null", "interval": None, "estimate": None}},
         "paper_says": {"value": f"1.82 {EVIL}", "source": f"notebook {EVIL}", "certainty": "read"},
         "differs_from_paper": ["data", f"model {EVIL}"],

@@ -79,6 +79,25 @@ def test_the_command_of_a_figure_is_its_path(there):
     assert "snakemake results/laptop/toy/figures/norm_by_seed.svg --cores 2" in there.page("toy").read_text()
 
 
+def test_a_claim_has_its_numbers_controls_and_what_is_not_the_papers(there):
+    there.write()
+    claim = unescape(there.page("toy").read_text().partition('id="C1"')[2].partition("</article>")[0])
+    for wanted in (
+        "1.9 [1.6, 2.2] nats",
+        "(90\xa0%, which decides whether it passes: [1.65, 2.15])",
+        "10 seeds",
+        f"notebook {EVIL}; certainty: read",
+        f"off {EVIL}: contradicted, 0 [-0.1, 0.1]",
+        "null: contradicted, –",
+        "threshold 0.3 (paper)",
+        f"data, model {EVIL}",
+        "1 [0.7, 1.3]",
+    ):
+        assert wanted in claim, wanted
+    beyond = unescape(there.page("toy").read_text().partition('id="beyond"')[2].partition("</section>")[0])
+    assert f"too large {EVIL}. It needs: ImageNet {EVIL}" in beyond
+
+
 def test_the_number_of_passes_to_expect_is_the_sum_over_the_rooms(there):
     expected = sum(verdicts.expected_false_passes(verdicts.load_claims(rooms.load("toy", "laptop"))) for _ in "ab")
     assert f"<strong>{expected:.1f}</strong>" in there.write()

@@ -120,9 +120,13 @@ def estimate(claim: Mapping[str, Any]) -> str:
     if claim.get("estimate") is None:
         parts = claim.get("parts") or {}
         return "; ".join(f"{name}: {estimate(part)}" for name, part in parts.items()) or "–"
-    interval = claim.get("interval")
-    shown = f" [{_number(interval['low'])}, {_number(interval['high'])}]" if interval else ""
+    shown = f" {interval(claim['interval'])}" if claim.get("interval") else ""
     return f"{_number(claim['estimate'])}{shown} {claim.get('unit') or ''}".strip()
+
+
+def interval(bounds: Mapping[str, float | None]) -> str:
+    """`[1.6, 2.2]`."""
+    return f"[{_number(bounds['low'])}, {_number(bounds['high'])}]"
 
 
 def control_text(control: Mapping[str, Any] | None) -> str:

@@ -89,6 +89,7 @@ def _environment() -> Environment:
     environment.globals |= {"words": WORDS, "number_line": number_line, "control_text": board.control_text}
     environment.globals |= {
         "estimate": board.estimate,
+        "interval": board.interval,
         "card_of": _card,
         "recipes_of": _recipes,
         "build_of": _build,
