@@ -10,7 +10,6 @@ from isthmus import board, paths, provenance, records, rooms, roots, specs, type
 from isthmus.data import register
 from isthmus.engine.recipe import Recipe
 from isthmus.errors import UserError
-from isthmus.page import atlas
 from isthmus.store import canonical_json, digest
 
 
@@ -217,6 +216,9 @@ def what_an_atlas_shows(wildcards):
 @plainly
 def what_else_an_atlas_shows(wildcards):
     """A parameter: what is there of the other rooms, which an atlas shows as they are and never builds."""
+    # Here, not above: every job's own snakemake would import scipy.
+    from isthmus.page import atlas
+
     chosen = [room.name for room in chosen_rooms(wildcards.scale)]
     return f"shown={atlas.standing(wildcards.scale, chosen)}"
 
