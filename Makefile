@@ -6,6 +6,7 @@ SCALE ?= laptop
 
 READY := .venv/ready
 REPORT := results/$(SCALE)/report.html
+ATLAS := results/$(SCALE)/atlas/index.html
 # What a report shows: every room's last output. Read when it is needed, after the build.
 BUILT = $(wildcard results/$(SCALE)/*/provenance.json)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -15,8 +16,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 atlas: $(READY)
 	snakemake --cores $(CORES) --config scale=$(SCALE)
 	@$(MAKE) --silent report
+	snakemake $(ATLAS) --cores 1 --config scale=$(SCALE)
 	@isthmus verdicts --scale $(SCALE)
-	@echo "The report, with every figure: $(REPORT)"
+	@echo "The atlas, a page of all verdicts and one a paper: $(CURDIR)/$(ATLAS)"
 
 report: $(READY) $(REPORT)
 

@@ -48,9 +48,9 @@ def rows(verdicts: Sequence[Mapping[str, Any]]) -> list[Row]:
             name,
             claim["says"],
             claim["verdict"],
-            _estimate(claim),
+            estimate(claim),
             f"{claim['n']} {claim['unit_of_n']}s" if claim.get("n") else "–",
-            _control(claim.get("control")),
+            control_text(claim.get("control")),
             _paper_says(claim.get("paper_says")),
             ", ".join(claim.get("differs_from_paper") or ()) or "–",
         )
@@ -115,18 +115,23 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value + 0.0:.3g}"  # adding 0 makes -0 a plain 0
 
 
-def _estimate(claim: Mapping[str, Any]) -> str:
+def estimate(claim: Mapping[str, Any]) -> str:
     """`1.9 [1.6, 2.2] log10 ratio`; the same of each part, where a claim has parts and no estimate of its own."""
     if claim.get("estimate") is None:
         parts = claim.get("parts") or {}
-        return "; ".join(f"{name}: {_estimate(part)}" for name, part in parts.items()) or "–"
-    interval = claim.get("interval")
-    shown = f" [{_number(interval['low'])}, {_number(interval['high'])}]" if interval else ""
+        return "; ".join(f"{name}: {estimate(part)}" for name, part in parts.items()) or "–"
+    shown = f" {interval(claim['interval'])}" if claim.get("interval") else ""
     return f"{_number(claim['estimate'])}{shown} {claim.get('unit') or ''}".strip()
 
 
-def _control(control: Mapping[str, Any] | None) -> str:
-    return f"{control['name']}: {control['verdict']}, {_estimate(control)}" if control else "–"
+def interval(bounds: Mapping[str, float | None]) -> str:
+    """`[1.6, 2.2]`."""
+    return f"[{_number(bounds['low'])}, {_number(bounds['high'])}]"
+
+
+def control_text(control: Mapping[str, Any] | None) -> str:
+    """What came of a control: its name, verdict and numbers."""
+    return f"{control['name']}: {control['verdict']}, {estimate(control)}" if control else "–"
 
 
 def _paper_says(said: Mapping[str, Any] | None) -> str:

@@ -124,6 +124,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "judge": ("judge a room's claims by its tables", "room --scale --places"),
     "draw": ("draw one figure from its table", "room figure --scale"),
     "record": ("record what stands behind a room's results", "room --scale"),
+    "page": ("write the atlas: a page of all verdicts and one a room, from the results that are there", "--scale"),
     "list": ("list papers, their scales, claims, state of results and minutes of a build", "--scale"),
     "verdicts": ("print the table of verdicts", "names --scale"),
     "check": ("name verdicts that are stale, claims that changed, controls that pass", "names --scale --stale"),
@@ -134,7 +135,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "clean": ("show what can be rebuilt (fleets, logs) and remove it if told so", "names --scale --yes"),
     "sync": ("write the generated files: DVC stages, schemas, verdict tables of the pages", "--check"),
 }
-_JOBS = ("data", "train", "measure", "judge", "draw", "record")
+_JOBS = ("data", "train", "measure", "judge", "draw", "record", "page")
 # Those with a file of their own in `commands`.
 _OWN = ("list", "plan", "cite", "new", "clean")
 
@@ -143,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="isthmus",
         description="Joins the claims of papers to the networks that show them. Builds are made by snakemake "
-        "(`snakemake butterfly --cores 2`); the first six subcommands are what its jobs call, the others list, "
+        "(`snakemake butterfly --cores 2`); the first seven subcommands are what its jobs call, the others list, "
         "check, compare, plan, cite, add and clean.",
     )
     commands = parser.add_subparsers(title="subcommands", metavar="subcommand", dest="command", required=True)

@@ -118,6 +118,14 @@ def record(room: str, scale: str) -> None:
     provenance.write(rooms.load(room, scale))
 
 
+def page(scale: str) -> None:
+    """Write the atlas of all results that are there at a scale."""
+    from isthmus.page import atlas
+
+    with _clocked():
+        print(f"{atlas.write(scale)}: written")
+
+
 def _source(run: rooms.Run) -> "Source":
     from isthmus.engine.fleet import Source
 

@@ -52,7 +52,7 @@ def restore() -> dict[str, set[str]]:
     """
     published: dict[str, set[str]] = {}
     for path in sorted(Path("results").glob("*/*/provenance.json")):
-        record = _read(path)
+        record = read(path)
         for name, checksum in record["outputs"].items():
             published.setdefault(name, set()).add(checksum)
         if _seen(path).is_file() and _seen(path).read_text() == store.file_digest(path):
@@ -66,7 +66,7 @@ def restore() -> dict[str, set[str]]:
     return published
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
     """A provenance file; UserError if it is damaged."""
     record = store.read_json(path)
     parts = [record.get(part) for part in ("outputs", "snakemake")] if isinstance(record, dict) else [None]

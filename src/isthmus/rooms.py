@@ -16,7 +16,7 @@ PAPERS = Path(__file__).parent / "papers"
 VARIANTS = Path("config/variants")
 LAPTOP = "laptop"
 # Targets and rules of the workflow.
-_VERBS = {"prepare", "train", "measure", "judge", "draw", "record"}
+_VERBS = {"prepare", "train", "measure", "judge", "draw", "record", "page"}
 RESERVED = _VERBS | {"all", "atlas", "data", "report", "unknown"}
 
 _VARIANT = re.compile(r"^[a-z][a-z0-9_]*@[a-z0-9][a-z0-9_-]*$")
@@ -180,6 +180,10 @@ class Room:
         for run in self.runs.values():
             if run.owner == self.name:
                 yield from run.chunk_paths()
+        yield from self.shown()
+
+    def shown(self) -> Iterator[Path]:
+        """What a reader sees of its build: tables, figures, verdicts; neither fleets nor the record."""
         for table in self.tables:
             yield self.table_path(table)
         for figure in self.figures:

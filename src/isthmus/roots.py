@@ -3,8 +3,9 @@
 Verbs load a room's modules, models and optimizers by name, so rooms stay apart; here the names become roots.
 """
 
-from isthmus import fingerprint
+from isthmus import fingerprint, store
 from isthmus.engine.recipe import Recipe
+from isthmus.page import templates
 from isthmus.pruning.kinds import KINDS
 from isthmus.removal.kinds import KINDS as REMOVALS
 from isthmus.rooms import Room
@@ -45,3 +46,8 @@ def judge(room: Room) -> str:
 def draw(room: Room) -> str:
     """The code that draws a room's figures."""
     return fingerprint.of("isthmus.verbs.draw", f"isthmus.papers.{room.slug}.figures")
+
+
+def page() -> str:
+    """The code and templates that write the atlas."""
+    return store.digest(fingerprint.of("isthmus.page.atlas") + "".join(map(store.file_digest, templates())))

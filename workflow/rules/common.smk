@@ -91,21 +91,17 @@ wildcard_constraints:
 
 
 @plainly
-def chosen_rooms():
+def chosen_rooms(scale=SETTINGS.scale):
     """The rooms of the default target: those that the config names, else every paper that has the scale."""
     if SETTINGS.papers is not None:
-        return [rooms.load(name, SETTINGS.scale) for name in SETTINGS.papers]
+        return [rooms.load(name, scale) for name in SETTINGS.papers]
     scales = {slug: rooms.scales(slug) for slug in rooms.slugs()}
-    if not any(SETTINGS.scale in names for names in scales.values()):
+    if not any(scale in names for names in scales.values()):
         known = sorted({name for names in scales.values() for name in names})
         raise UserError(
-            f"{CONFIG}: scale: wanted one of {', '.join(known)}; found {SETTINGS.scale!r}"
+            f"{CONFIG}: scale: wanted one of {', '.join(known)}; found {scale!r}"
         )
-    return [
-        rooms.load(slug, SETTINGS.scale)
-        for slug, names in scales.items()
-        if SETTINGS.scale in names
-    ]
+    return [rooms.load(slug, scale) for slug, names in scales.items() if scale in names]
 
 
 @plainly
@@ -230,6 +226,24 @@ def every_result(wildcards):
     return [path for room in chosen_rooms() for path in results_of(room.name)]
 
 
+def what_an_atlas_shows(wildcards):
+    """The results of the chosen rooms at the scale that the path names."""
+    scale = wildcards.scale
+    return [
+        path for room in chosen_rooms(scale) for path in results_of(room.name, scale)
+    ]
+
+
+@plainly
+def what_else_an_atlas_shows(wildcards):
+    """A parameter: what is there of the other rooms, which an atlas shows as they are and never builds."""
+    # Here, not above: every job's own snakemake would import scipy.
+    from isthmus.page import atlas
+
+    chosen = [room.name for room in chosen_rooms(wildcards.scale)]
+    return f"shown={atlas.standing(wildcards.scale, chosen)}"
+
+
 def every_data_set(wildcards):
     """The prepared data of all chosen rooms."""
     return sorted({path for room in chosen_rooms() for path in data_of(room)})
@@ -255,16 +269,10 @@ def tables_of(wildcards):
 
 
 @plainly
-def results_of(name):
+def results_of(name, scale=SETTINGS.scale):
     """What a target named by a room asks for: not its fleets, which may be missing once the rest is there."""
-    room = rooms.load(name, SETTINGS.scale)
-    figures = [path for name in room.figures for path in room.figure_paths(name)]
-    return [
-        *map(room.table_path, room.tables),
-        *figures,
-        room.verdict_path,
-        room.provenance_path,
-    ]
+    room = rooms.load(name, scale)
+    return [*room.shown(), room.provenance_path]
 
 
 @plainly
