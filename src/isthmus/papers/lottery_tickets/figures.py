@@ -32,10 +32,13 @@ def accuracy_vs_density(table: pd.DataFrame, figure: Figure) -> None:
     # Tickets differ from dense networks by half a point, shuffled masks by ninety.
     axes.set_yscale("log")
     axes.invert_yaxis()
-    shown = [99, 98, 97, 95, 90, 80, 50, 10]
     low, high = sorted(axes.get_ylim())
-    places = [100 - value for value in shown if low <= 100 - value <= high]
-    axes.set_yticks(places, [f"{100 - place}" for place in places])
+    # The finer ones where the coarse ones would be few.
+    for shown in ([99, 98, 97, 95, 90, 80, 50, 10], [99.5, 99, 98.5, 98, 97.5, 97, 96.5, 96, 95]):
+        places = [100 - value for value in shown if low <= 100 - value <= high]
+        if len(places) > 3:
+            break
+    axes.set_yticks(places, [f"{100 - place:g}" for place in places])
     axes.minorticks_off()
 
 
