@@ -84,7 +84,7 @@ def what_next(room: rooms.Room) -> str:
     """What the next build of a room does, now that its fleets are gone."""
     kept = [path for path in room.outputs() if not path.is_relative_to(room.folder / "runs")]
     if all(path.is_file() for path in (*kept, room.provenance_path)):
-        return f"{room.name}: its results are there; networks are trained again once a table has to be measured"
+        return f"{room.name}: its results are there; a change of anything behind them trains its networks again"
     return f"{room.name}: the next build trains its networks again (`dvc pull` brings recorded ones)"
 
 
