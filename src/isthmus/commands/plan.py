@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def build(room: rooms.Room) -> Iterator[str]:
     lent = f", besides those of {', '.join(borrowed)}" if borrowed else ""
     yield f"networks: {sum(len(recipe.networks) for recipe in own)} in {len(own)} runs{lent}"
     yield f"time: {_time(room, sum(jobs.values()))}"
-    yield f"disk: {_disk(room)}"
+    yield f"disk: {_disk(room, own)}"
 
 
 def intervals(claims: Mapping[str, Mapping[str, Any]], width: float | None) -> Table:
@@ -95,11 +95,10 @@ def _time(room: rooms.Room, jobs: int) -> str:
     )
 
 
-def _disk(room: rooms.Room) -> str:
+def _disk(room: rooms.Room, own: Sequence[Recipe]) -> str:
     files = list(room.outputs())
     if all(path.is_file() for path in files):
         return f"{decimal(sum(path.stat().st_size for path in files))} (as it lies in {room.folder})"
-    own = [run.recipe for run in room.runs.values() if run.owner == room.name]
     return (
         f"about {decimal(_FLOAT * sum(map(_scalars, own)))} of weights in {room.folder} "
         "(networks x checkpoints x scalars; probes not counted)"
