@@ -1,7 +1,10 @@
 """What a machine does to a build: each fault is told, nothing finished is lost, and, once mended, the same command
 ends with the bits of a build to which nothing happened."""
 
+import os
+import re
 import shutil
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,6 +84,29 @@ def test_results_on_a_read_only_mount_are_refused_before_anything_is_removed(whe
         disk.become("rw")
         checkout.must("snakemake", "toy", "--forceall", "--cores", "2", "--quiet")
         assert results(checkout) == results(whole)
+
+
+def test_a_clock_that_went_back(whole, tmp_path):
+    """What was written before is a day ahead. Content decides, not times: nothing is built anew. But Snakemake
+    takes no output older than its input, and says so; what the documents say to do mends it."""
+    shutil.copytree(whole.root, tmp_path / "copy")
+    checkout = Checkout(tmp_path / "copy")
+    ahead = time.time() + 24 * 3600
+    for folder in ("results", "data/prepared", ".snakemake"):
+        for path in (checkout.root / folder).rglob("*"):
+            os.utime(path, (ahead, ahead))
+    assert "Nothing to be done" in checkout.must("snakemake", "toy", "--cores", "2")
+    checkout.result("tables/norms.csv").unlink()
+    done = checkout.snakemake("toy")
+    assert done.returncode != 0
+    assert "clock skew" in done.stdout
+    found = results(checkout)
+    assert all(content == results(whole)[path] for path, content in found.items())
+    (mend,) = re.findall(r"`(find .* touch {} \+)`", (checkout.root / "config/README.md").read_text())
+    checkout.must("sh", "-c", mend)
+    checkout.must("snakemake", "toy", "--cores", "2", "--quiet")
+    assert results(checkout) == results(whole)
+    assert checkout.plan("toy") == set()
 
 
 PREPARED = "data/prepared/mnist/full/unit.safetensors"
