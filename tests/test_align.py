@@ -10,9 +10,12 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn.functional import cross_entropy
+from torch.nn.utils import parameters_to_vector
 from torchvision import models
 
 from isthmus.align import Pair
+from isthmus.engine.layout import Layout
+from isthmus.symmetry.matching import weight_matching
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -59,6 +62,23 @@ def trained(kind, seed, steps=150):
 
 def pair(kind, **settings):
     return Pair(trained(kind, 0), trained(kind, 1), *digits(), **settings)
+
+
+def test_weights_are_matched_from_the_inputs_on():
+    """Better than from the identity, by the objective of both: the inner product of A and the permuted B."""
+    torch.manual_seed(0)
+    wide = nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU()
+    a = nn.Sequential(nn.Flatten(), *wide, nn.Linear(128, 10))
+    b = deepcopy(a)
+    for layer in b[1::2]:
+        layer.reset_parameters()
+    given = Pair(a, b, *digits(), points=2)
+    row = parameters_to_vector(a.parameters())
+    ours = row @ parameters_to_vector(given.match(restarts=0).model_b.parameters())
+    layout = Layout.of(a)
+    rows = (parameters_to_vector(module.parameters()).detach().unsqueeze(0) for module in (a, b))
+    plain = weight_matching(layout, given.axes, *rows, restarts=0).objective
+    assert ours > 1.03 * plain
 
 
 @pytest.mark.parametrize("by", ["weights", "activations"])

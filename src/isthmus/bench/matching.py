@@ -50,13 +50,13 @@ def main(arguments: Sequence[str]) -> None:
 
 def methods(python: Path | None, restarts: int) -> dict[str, Callable[[Pairs], Outcome]]:
     """Name -> method; `rebasin` only where there is an interpreter for it. Products take one thread everywhere."""
-    several = partial(engine, restarts=restarts)
-    found = {f"isthmus, {restarts + 1} starts": several, "isthmus, 1 start": partial(engine, restarts=0)}
-    one_core = {
-        f"isthmus, {restarts + 1} starts, 1 core": several,
-        "isthmus, 1 start, 1 core": found["isthmus, 1 start"],
-        "plain loop, 1 start, 1 core": plain,
+    found = {
+        f"isthmus, {restarts + 1} starts": partial(engine, restarts=restarts),
+        "isthmus, 1 start": partial(engine, restarts=0),
+        "isthmus, forward start": partial(engine, restarts=0, forward=True),
     }
+    one_core = {f"{name}, 1 core": match for name, match in found.items()}
+    one_core["plain loop, 1 start, 1 core"] = plain
     if python is not None:
         one_core["rebasin, 1 start, 1 core"] = partial(rebasin, python=python)
     return found | {name: partial(_on_one_core, match) for name, match in one_core.items()}
