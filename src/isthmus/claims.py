@@ -66,7 +66,7 @@ class Claim:
     mechanism off, where none can be made. differs_from_paper: what is unlike the paper at scales below its own;
     differs_always: what is unlike its setting at every scale, so that no result of ours reproduces it.
     out_of_reach: why nothing can be run at any scale built here; needs: the smallest honest scale. other_ways: how
-    else it could have been measured; shown beside the verdict, which they never change, and no part of what is frozen.
+    else it could have been measured; shown beside the verdict, which they never change, and not frozen.
 
     ValueError for a claim that the rules do not allow: a headline with fewer than 10 units, an effect without a
     control, a claim of no effect without a positive control.

@@ -173,7 +173,7 @@ class Sample:
         return self.n * forward(self.estimate) - (self.n - 1) * forward(self.redrawn(others))
 
     def without(self, dropped: Collection[str]) -> "Sample":
-        """The sample without the units of these labels; of pairs that share networks, those of both kept networks."""
+        """The sample without the units of these labels; where networks are units, without all their pairs."""
         kept = np.array([unit not in dropped for unit in self.units], dtype=bool)
         units = tuple(unit for unit in self.units if unit not in dropped)
         diverged = tuple(unit for unit in self.diverged if unit not in dropped)

@@ -1,15 +1,15 @@
 """How far a headline claim's verdict hangs on choices: the same claim judged in other ways, a row for each.
 
-A row is what the verdict would have been, had one choice been another: the margin, the kind of interval, the units, or
-what the room's claims name (`Claim.other_ways`). It goes through the claim's own test and controls, and changes
-nothing: the verdict is the frozen one.
+A row is what the verdict would have been, had one choice been another: the margin, the interval, the units, or what
+the room's claims name (`Claim.other_ways`). It goes through the claim's own test and controls, and it changes no
+verdict: that is the frozen one.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from isthmus.claims import HEADLINE, AllOf, AnyOf, Claim, Exponent, Tables
+from isthmus.claims import HEADLINE, AllOf, AnyOf, Claim, Direction, Exponent, Tables
 from isthmus.judging import Controls, measured, tested
 from isthmus.kinds import Kind, Measured
 from isthmus.samples import PROPORTION, Sample
@@ -21,7 +21,7 @@ _THIRDS = ("1, 4, 7", "2, 5, 8", "3, 6, 9")
 
 
 def rows(claim: Claim, tables: Tables, paper_setting: bool) -> list[dict[str, Any]]:
-    """For each other way: way, verdict, estimate, interval, n, delta; part, of several, whose numbers these are; why.
+    """For each other way: way, verdict, estimate, interval, n, delta, perhaps why; of several parts, the one shown.
 
     None for a claim that is no headline, is exact, or is not measured at this scale; a way that takes what this
     scale has not measured is left out.
@@ -29,22 +29,21 @@ def rows(claim: Claim, tables: Tables, paper_setting: bool) -> list[dict[str, An
     if not claim.headline or claim.kind.exact or claim.out_of_reach is not None:
         return []
     try:
-        sample, controls = measured(claim, tables)
+        sample, controls = measured(claim, tables, claim.controls)
     except NotMeasuredError:
         return []
-    found = [
-        _row(way, other, _each(change, sample), {name: (c, _each(change, of)) for name, (c, of) in controls.items()},
-             paper_setting, least)
-        for way, other, change, least in _general(claim, sample)
-    ]  # fmt: skip
+    found = []
+    for way, other, change, least in _general(claim, sample):
+        changed = {name: (control, _each(change, of)) for name, (control, of) in controls.items()}
+        found.append(_row(way, other, _each(change, sample), changed, paper_setting, least))
     for way in claim.other_ways:
         other = claim if way.kind is None else replace(claim, kind=way.kind)
         try:
-            seen = way.seen(tables)
-            pair = measured(other, seen, seen if way.controls else tables)
+            pair = measured(other, way.seen(tables), claim.controls if way.controls else ())
         except NotMeasuredError:
             continue
-        found.append(_row(way.name, other, *pair, paper_setting, HEADLINE))
+        row = _row(way.name, other, *pair, paper_setting, HEADLINE)
+        found.append(row if way.controls else {"why": "without its control, which was not measured so", **row})
     return found
 
 
@@ -52,7 +51,7 @@ def _general(claim: Claim, sample: Measured) -> Iterator[tuple[str, Claim, Calla
     """The ways that need nothing of the room: name, claim, what becomes of each sample, and the units wanted."""
     for name, factor in (("half the margin", 0.5), ("twice the margin", 2.0)):
         kind = _scaled(claim.kind, factor)
-        if kind != claim.kind:
+        if kind != claim.kind and _possible(claim, kind):
             yield name, replace(claim, kind=kind), _as_it_is, HEADLINE
     samples = list(sample.values()) if isinstance(sample, Mapping) else [sample]
     if not all(one.estimator is PROPORTION for one in samples):
@@ -68,10 +67,12 @@ def _general(claim: Claim, sample: Measured) -> Iterator[tuple[str, Claim, Calla
 def _row(
     way: str, claim: Claim, sample: Measured, controls: Controls, paper_setting: bool, least: int
 ) -> dict[str, Any]:
-    entry = tested(claim, sample, controls, paper_setting, least)
-    row = {key: entry[key] for key in ("verdict", "estimate", "interval", "n")}
-    row |= {"way": way, "delta": _delta(claim.kind)} | ({"why": entry["why"]} if "why" in entry else {})
-    return row | ({"part": claim.kind.decisive(sample)} if isinstance(claim.kind, AllOf | AnyOf) else {})
+    entry, kind = tested(claim, sample, controls, paper_setting, least), claim.kind
+    row = {key: entry[key] for key in ("verdict", "estimate", "interval", "n", "why") if key in entry}
+    if isinstance(kind, AllOf | AnyOf):
+        row["part"] = kind.decisive(sample)
+        kind = kind.kinds[row["part"]]
+    return row | {"way": way, "delta": kind.delta}
 
 
 def _each(change: Callable[[Sample], Sample], sample: Measured) -> Measured:
@@ -102,8 +103,7 @@ def _scaled(kind: Kind, factor: float) -> Kind:
     return kind if kind.exact else replace(kind, delta=factor * kind.delta)
 
 
-def _delta(kind: Kind) -> float | None:
-    """The margin, of several parts the one that they share; None where there is none."""
+def _possible(claim: Claim, kind: Kind) -> bool:
+    """Whether anything could pass: no share is larger than 1."""
     kinds = kind.kinds.values() if isinstance(kind, AllOf | AnyOf) else [kind]
-    found = {part.delta for part in kinds}
-    return found.pop() if len(found) == 1 else None
+    return not (claim.unit.startswith("share") and any(isinstance(k, Direction) and k.delta >= 1 for k in kinds))

@@ -52,7 +52,7 @@ class Row(Numbers):
     """The claim judged in another way. part: of several, the one whose numbers these are."""
 
     way: str
-    delta: float | None
+    delta: float
     part: str | None = None
     why: str | None = None
 

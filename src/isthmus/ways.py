@@ -1,6 +1,6 @@
 """Other ways to measure a claim on the tables that are there: named beforehand, judged beside the claim's own.
 
-A way changes what the claim's statistic sees, or its margin, and never the statistic: what it finds is then what the
+A way changes what the claim's statistic sees, or its margin, and never the statistic: what it finds is what the
 verdict would have been, had this been measured.
 """
 
@@ -25,8 +25,8 @@ class Way:
     """One other way.
 
     name: in plain words. tables: from the room's tables to those that the statistic sees; NotMeasuredError where
-    they lack what it takes. kind: the test, where its margin is another. controls: whether the controls see those
-    tables too; else they stay the claim's own, because their case was measured in one way only.
+    they lack what it takes. kind: the test, where its margin is another. controls: whether those tables hold the
+    controls too; else it is judged without them, and says so.
     """
 
     name: str

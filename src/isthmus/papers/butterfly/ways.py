@@ -5,6 +5,8 @@ from functools import partial
 from isthmus.ways import Tables, Way, exchanged, in_place
 
 WEIGHT = {"kind": "weight", "sigma": 1.0, "draw": 0}
+GAUSSIAN = {"kind": "gaussian", "sigma": 1e-4, "draw": 0}
+GRADIENT = {"kind": "batch", "sigma": 0.01, "draw": 0}
 START = {"kind": "weight", "at": 0.0}
 RANDOM = {"kind": "gaussian", "at": 0.02, "sigma": 0.01}
 
@@ -21,10 +23,10 @@ ERRORS = Way("barrier of the error (a fraction), not of the loss", errors)
 
 START_WAYS = (ERRORS, Way("another weight", in_pairs({**START, "draw": 0}, {**START, "draw": 1})))
 DECAY_WAYS = (
-    Way("Gaussian kicks of size 1e-4, not one weight", in_pairs(WEIGHT, {**WEIGHT, "kind": "gaussian", "sigma": 1e-4})),
-    Way("kicks of size 0.01 along a gradient, not one weight", in_pairs(WEIGHT, {**WEIGHT, "kind": "batch", "sigma": 0.01})),
+    Way("Gaussian kicks of size 1e-4, not one weight", in_pairs(WEIGHT, GAUSSIAN)),
+    Way("kicks of size 0.01 along a gradient, not one weight", in_pairs(WEIGHT, GRADIENT)),
 )
-# The second random direction, which the control needs, was drawn at 2 % alone.
+# A second random direction, which the control needs, was drawn at 2 % alone.
 DIRECTION_WAYS = (
     ERRORS,
     Way("another random direction", in_pairs({**RANDOM, "draw": 0}, {**RANDOM, "draw": 1})),

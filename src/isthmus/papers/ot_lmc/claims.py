@@ -187,9 +187,7 @@ ROTATED = "second moments in a random basis"
 BELOW_TOP = AllOf({f"rate {rank}": Direction() for rank in range(1, RATES)})
 # For other ways alone: 2 % of the loss of a network that knows nothing of ten classes; the band of all sizes.
 CLEARLY = AllOf(dict.fromkeys(BELOW_TOP.kinds, Direction(delta=0.02 * float(np.log(10)), delta_from="derived")))
-COARSER = AllOf(
-    {f"k = {k}": Exponent(SIZES[::2], -2 / k, (-surface_term(k), surface_term(k))) for k in (4, 8, 16)}
-)
+COARSER = AllOf({f"k = {k}": Exponent(SIZES[::2], -2 / k, (-surface_term(k), surface_term(k))) for k in (4, 8, 16)})
 
 CLAIMS = (
     Claim(
@@ -202,7 +200,11 @@ CLAIMS = (
         n=12,
         unit_of_n="pair",
         headline=True,
-        other_ways=(*BARRIER_WAYS, on_training_data(controls=False), Way("beyond 0.046 nats, 2 % of ln 10", kind=CLEARLY)),
+        other_ways=(
+            *BARRIER_WAYS,
+            on_training_data(controls=False),
+            Way("beyond 0.046 nats, 2 % of ln 10", kind=CLEARLY),
+        ),
         controls=(Control(ROTATED, partial(lower_barrier, worse="naive", better="informed_rotated")),),
         paper_says=PaperSays("0.87 (midpoint loss 1.27 against 0.40, peak rate 1.58e-3)", FIGURE, "read"),
         differs_from_paper=ANALOGUE,
