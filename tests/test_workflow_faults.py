@@ -29,7 +29,10 @@ def answer(checkout, *arguments):
         (["to'y"], 'found "to\'y"'),
         (["toy@nosuch"], "found 'toy@nosuch'"),
         (["results/laptop/nosuch/verdict.json"], "wanted a paper of toy, found 'nosuch'"),
-        (["results/huge/toy/verdict.json"], f"{STUDY}: scales: wanted one of laptop, smoke, mnist, found 'huge'"),
+        (
+            ["results/huge/toy/verdict.json"],
+            f"{STUDY}: scales: wanted one of laptop, smoke, mnist, redraw, found 'huge'",
+        ),
         (["results/laptop/toy/figures/no.svg"], f"{STUDY}: figures: wanted one of norm_by_seed; found 'no'"),
         (["results/laptop/toy/tables/no.csv"], f"{STUDY}: tables: wanted one of norms, adam_norms; found 'no'"),
         (["results/laptop/toy/runs/sgd/chunk-002.safetensors"], "runs/sgd: wanted one of 2 chunks, found 002"),
