@@ -156,7 +156,8 @@ def redrawn(room: Room) -> dict[str, Any]:
     verdict, way = _verdict(path), "another draw of the data, other networks"
     if verdict["fingerprint"] != verdicts.fingerprint(rooms.load(room.name, REDRAW)):
         way += ", by earlier code or settings"
-    return {name: {**entry, "way": way, "part": None} for name, entry in verdict["claims"].items() if entry["n"]}
+    shown = {"way": way, "unit": "", "part": None}
+    return {name: {**entry, **shown} for name, entry in verdict["claims"].items() if entry["n"]}
 
 
 def missing(room: Room) -> Path | None:
