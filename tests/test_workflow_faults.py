@@ -37,7 +37,7 @@ def answer(checkout, *arguments):
         (["results/laptop/toy/tables/no.csv"], f"{STUDY}: tables: wanted one of norms, adam_norms; found 'no'"),
         (["results/laptop/toy/runs/sgd/chunk-002.safetensors"], "runs/sgd: wanted one of 2 chunks, found 002"),
         (["data/prepared/digits/none/unit.safetensors"], "data/register.yaml: sets.digits.splits: wanted one of"),
-        (["--config", "scale=huge"], f"{CONFIG}: scale: wanted one of laptop, mnist, smoke; found 'huge'"),
+        (["--config", "scale=huge"], f"{CONFIG}: scale: wanted one of laptop, mnist, redraw, smoke; found 'huge'"),
         (["--config", "papers=[toi]"], f"{CONFIG}: papers: wanted some of toy; found 'toi'"),
         (["--config", "skale=smoke"], f"{CONFIG}: skale"),
         (["--config", "data={mnist1d: /nowhere}", "papers=[toy]"], None),
