@@ -50,6 +50,12 @@ def bounds(low: float, high: float) -> dict[str, float]:
     return {"low": low, "high": high}
 
 
+def way(name: str, word: str, **changes: Any) -> dict[str, Any]:
+    """A claim judged in another way."""
+    row = {"way": name, "verdict": word, "estimate": 1.5, "interval": bounds(1.25, 1.75), "n": 8, "delta": 0.15}
+    return {**row, **changes}
+
+
 def entry(word: str, **changes: Any) -> dict[str, Any]:
     """A claim's entry in verdict.json that came to this word."""
     control = {
@@ -65,6 +71,10 @@ def entry(word: str, **changes: Any) -> dict[str, Any]:
         "other_controls": {"null": {**control, "name": "null", "role": "null", "interval": None, "estimate": None}},
         "paper_says": {"value": f"1.82 {EVIL}", "source": f"notebook {EVIL}", "certainty": "read"},
         "differs_from_paper": ["data", f"model {EVIL}"],
+        "sensitivity": [
+            way("half the margin", word, part=f"part {EVIL}"),
+            way(f"another {EVIL}", "unclear", why=f"control {EVIL} passes"),
+        ],
         "parts": {f"part {EVIL}": {**part, "interval": bounds(0.7, 1.3)}, "flat": {**part, "interval": None}},
         **changes,
     }  # fmt: skip
@@ -72,7 +82,15 @@ def entry(word: str, **changes: Any) -> dict[str, Any]:
 
 def claims() -> dict[str, dict[str, Any]]:
     """Claims of every verdict that there is."""
-    nothing = {"estimate": None, "interval": None, "n": 0, "control": None, "other_controls": {}, "parts": {}}
+    nothing = {
+        "sensitivity": [],
+        "estimate": None,
+        "interval": None,
+        "n": 0,
+        "control": None,
+        "other_controls": {},
+        "parts": {},
+    }
     found = {f"C{number}": entry(word) for number, word in enumerate(WORDS, start=1)}
     for word in ("not run", "out of reach"):
         name = next(name for name, one in found.items() if one["verdict"] == word)
@@ -91,14 +109,19 @@ class Planted:
             known = tuple(claimed(id=name) for name in claims())
             patch.setitem(sys.modules, f"isthmus.papers.{slug}.claims", SimpleNamespace(CLAIMS=known))
 
-    def build(self, name: str, made_by: str = "now") -> None:
-        """Results of a room at scale laptop, as if built. made_by: the fingerprint of the code that did it."""
-        room = rooms.load(name, "laptop")
+    def judge(self, name: str, made_by: str = "now", scale: str = "laptop", **changes: Any) -> None:
+        """Verdicts of a room, as if judged. made_by: the fingerprint of the code; changes: of every claim."""
+        found = {id_: one | changes for id_, one in claims().items()}
         verdict = {
-            "paper": name, "scale": "laptop", "fingerprint": made_by, "recipes": {}, "data": {"toy/a/b": "d" * 64},
-            "claims": claims(),
+            "paper": name, "scale": scale, "fingerprint": made_by, "recipes": {}, "data": {"toy/a/b": "d" * 64},
+            "claims": found,
         }  # fmt: skip
-        store.write_json(room.verdict_path, verdict)
+        store.write_json(rooms.load(name, scale).verdict_path, verdict)
+
+    def build(self, name: str, made_by: str = "now") -> None:
+        """Results of a room at scale laptop, as if built."""
+        room = rooms.load(name, "laptop")
+        self.judge(name, made_by)
         for path in room.shown():
             if path != room.verdict_path:
                 store.write_text(path, SVG if path.suffix == ".svg" else "seed,norm\n1,2.0\n")

@@ -106,6 +106,17 @@ def samples_of(claim: Claim, tables: dict[str, pd.DataFrame]) -> list[tuple[Kind
     return [(claim.kind, claim.measure(tables)), *controls]
 
 
+def lacking_ways(entries: dict[str, Any], claims: tuple[Claim, ...]) -> list[str]:
+    """Other ways that a claim names and its entry in verdict.json lacks, and headline claims with none at all."""
+    found = []
+    for claim in claims:
+        shown = {row["way"] for row in entries[claim.id].get("sensitivity", ())}
+        found += [f"{claim.id}: {way.name}" for way in claim.other_ways if way.name not in shown]
+        if claim.headline and not claim.kind.exact and not shown:
+            found.append(claim.id)
+    return found
+
+
 def unlabelled(figure: Figure) -> list[str]:
     """Axes of a figure that say nothing of what they show."""
     return [

@@ -87,7 +87,7 @@ ASKED = [
     ("measure butterfly nosuch", f"{STUDY}: tables: wanted one of pairs, "),
     ('measure butterfly "it\'s"', f"{STUDY}: tables: wanted one of pairs, "),
     ("draw butterfly 'no such'", f"{STUDY}: figures: wanted one of barrier_vs_sigma, "),
-    ("judge butterfly --scale huge", f"{STUDY}: scales: wanted one of laptop, smoke, found 'huge'"),
+    ("judge butterfly --scale huge", f"{STUDY}: scales: wanted one of laptop, smoke, redraw, found 'huge'"),
     ("check --scale huge", SCALES),
     ("list --scale huge", SCALES),
     ("verdicts --scale huge", SCALES),

@@ -51,7 +51,7 @@ def test_content_checksum_follows_seed_and_scaling_but_not_titles(project):
         ("digits/pi lot/unit", "<set>/<split>/<scaling>"),
         ("digits/pilot/unit\n", "<set>/<split>/<scaling>"),
         ("digit/pilot/unit", "sets: wanted one of cifar10, cifar10-jpeg"),
-        ("digits/pilots/unit", "sets.digits.splits: wanted one of draw-1000, pilot, selection-1000"),
+        ("digits/pilots/unit", "sets.digits.splits: wanted one of draw-1000, draw-2000, pilot"),
         ("digits/pilot/units", "sets.digits.scalings: wanted one of standard, unit"),
     ],
 )

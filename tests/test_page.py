@@ -52,7 +52,7 @@ def test_without_any_result_there_is_an_index_that_says_so(there):
 
 
 def test_a_scale_that_no_paper_has_is_refused(there):
-    with pytest.raises(UserError, match="scale: wanted one of laptop, mnist, smoke, found 'huge'"):
+    with pytest.raises(UserError, match="scale: wanted one of laptop, mnist, redraw, smoke, found 'huge'"):
         atlas.write("huge")
 
 
@@ -98,6 +98,39 @@ def test_a_claim_has_its_numbers_controls_and_what_is_not_the_papers(there):
     assert f"too large {EVIL}. It needs: ImageNet {EVIL}" in beyond
 
 
+def of(page, claim):
+    """What a room's page says of a claim."""
+    return unescape(page.read_text().partition(f'id="{claim}"')[2].partition("</article>")[0])
+
+
+def test_a_claim_has_its_other_ways_and_the_board_says_how_many_agree(there):
+    index = there.write()
+    for claim, agree in (("C2", "1 of 2"), ("C5", "2 of 2")):  # holds, unclear
+        shown = of(there.page("toy"), claim)
+        assert f"Judged in other ways: {agree} agree" in shown
+        for wanted in (f"another {EVIL}", "1.5 [1.25, 1.75]", f"control {EVIL} passes", "<td>0.15</td><td>8</td>"):
+            assert wanted in shown, wanted
+        row = index.partition(f'data-room="toy" data-claim="{claim}"')[2].partition("</tr>")[0]
+        assert f"{agree} ways agree" in row
+    assert "other ways" not in of(there.page("toy"), "C9")  # out of reach
+
+
+def test_another_draw_of_the_data_is_one_more_way_of_the_same_claim(there):
+    there.judge("toy", scale="redraw", verdict="holds", estimate=0.25, interval={"low": 0.125, "high": 0.375})
+    there.write()
+    shown = of(there.page("toy"), "C2")
+    assert "Judged in other ways: 2 of 3 agree" in shown
+    assert "another draw of the data, other networks" in shown
+    assert "0.25 [0.125, 0.375]<" in shown
+    assert "another draw" not in of(there.page("toy@gentle"), "C2")
+    there.judge("toy", scale="redraw", made_by="before")
+    there.write()
+    assert "other networks, by earlier code or settings" in of(there.page("toy"), "C2")
+    there.judge("toy", scale="redraw", frozen="e" * 64)
+    there.write()
+    assert "another draw" not in of(there.page("toy"), "C2")
+
+
 def test_the_number_of_passes_to_expect_is_the_sum_over_the_rooms(there):
     expected = sum(verdicts.expected_false_passes(verdicts.load_claims(rooms.load("toy", "laptop"))) for _ in "ab")
     assert f"<strong>{expected:.1f}</strong>" in there.write()
@@ -133,6 +166,8 @@ def test_another_room_its_code_a_card_or_a_report_call_for_another_atlas(there, 
     rooms.load("toy", "laptop").provenance_path.write_text("{}")
     assert not is_new()
     there.build("second")
+    assert is_new()
+    there.judge("toy", scale="redraw")
     assert is_new()
     monkeypatch.setattr(verdicts, "fingerprint", lambda room: "later")
     assert is_new()

@@ -1,13 +1,16 @@
 """Rooms: a study becomes recipes at each scale, overlays change what they name, borrowed runs are their owner's."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from studies import Project, changed, forget, toy
 
 from isthmus import paths, rooms
+from isthmus.data import register
 from isthmus.engine.recipe import Named, Perturbation
 from isthmus.errors import UserError
+from isthmus.redraw import SHIFT
 from isthmus.specs import merge
 
 
@@ -45,6 +48,61 @@ def test_laptop_seeds_are_the_planned_ones_and_smoke_shares_none_with_them():
         }
         assert min(seeds["laptop"]) == 1000
         assert not seeds["laptop"] & seeds["smoke"]
+
+
+def first_seeds(settings):
+    """Every first seed in the settings of a table, however deep."""
+    if not isinstance(settings, dict):
+        return set()
+    own = {settings["first_seed"]} if "first_seed" in settings else set()
+    return own.union(*map(first_seeds, settings.values()))
+
+
+@pytest.mark.parametrize("slug", [slug for slug in rooms.slugs() if "laptop" in rooms.scales(slug)])
+def test_redraw_is_the_laptops_study_with_no_seed_and_no_draw_of_the_data_in_common(slug):
+    laptop, redraw = (rooms.load(slug, scale) for scale in ("laptop", "redraw"))
+    assert redraw.folder != laptop.folder
+    assert [*redraw.outputs()] == [redraw.folder / path.relative_to(laptop.folder) for path in laptop.outputs()]
+    seeds = [{n.seed for run in room.runs.values() for n in run.recipe.networks} for room in (laptop, redraw)]
+    assert not seeds[0] & seeds[1]
+    assert {seed + SHIFT for seed in seeds[0]} == seeds[1]
+    drawn = [{run.recipe.data for run in room.runs.values()} for room in (laptop, redraw)]
+    assert not drawn[0] & drawn[1]
+    for name, table in laptop.tables.items():
+        other = redraw.tables[name]
+        assert first_seeds(other.settings) == {seed + SHIFT for seed in first_seeds(table.settings)}
+        assert (other.runs, other.function) == (table.runs, table.function)
+        assert {**other.settings, "first_seed": 0} == {**table.settings, "first_seed": 0}
+    for name, run in laptop.runs.items():
+        mine, other = run.recipe, redraw.runs[name].recipe
+        assert (other.steps, other.chunk, other.model, other.optimizer) == (
+            mine.steps, mine.chunk, mine.model, mine.optimizer,
+        )  # fmt: skip
+        moved = [replace(n, seed=n.seed + SHIFT) for n in mine.networks]
+        assert [replace(n, mask=None) for n in other.networks] == [replace(n, mask=None) for n in moved]
+        whole, again = (register.split(one.data) for one in (mine, other))
+        assert whole.sizes == again.sizes
+        assert (whole.seed, whole.generator) != (again.seed, again.generator)
+
+
+def test_data_without_another_draw_stay_and_a_variant_is_redrawn_too(project):
+    study = changed(toy(), "runs.sgd.data", "mnist/full/unit")
+    project.write(changed(study, "tables.norms.settings", {"power": 2, "deep": {"first_seed": 7}}))
+    project.overlay({"why": "a smaller rate", "runs": {"sgd": {"lr": 0.05}}})
+    room = rooms.load("toy@gentle", "redraw")
+    assert room.runs["sgd"].recipe.data == "mnist/full/unit"
+    assert room.runs["adam"].recipe.data == "digits/draw-2000/unit"
+    assert {network.lr for network in room.runs["sgd"].recipe.networks} == {0.05}
+    assert {network.seed for network in room.runs["sgd"].recipe.networks} == set(range(2000, 2006))
+    assert room.tables["norms"].settings == {"power": 2, "deep": {"first_seed": 7 + SHIFT}}
+
+
+def test_a_study_has_no_redraw_of_its_own_and_none_without_the_laptop_scale(project):
+    project.write(changed(toy(), "scales.redraw", {}))
+    with pytest.raises(UserError, match="scales: wanted no redraw, which follows from laptop, found one"):
+        rooms.scales("toy")
+    project.write(changed(toy(), "scales", {"smoke": {}}))
+    assert rooms.scales("toy") == ("smoke",)
 
 
 @pytest.mark.parametrize(

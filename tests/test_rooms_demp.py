@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from room_builds import built, samples_of, unlabelled
+from room_builds import built, lacking_ways, samples_of, unlabelled
 from training import Steps
 
 from isthmus import rooms, verdict_file, verdicts
@@ -138,6 +138,7 @@ def test_judging_gives_a_whole_verdict_file(build):
     judge(room.slug, tables, room.paper_setting, verdicts.current(room), room.verdict_path)
     claims = verdict_file.read(room.verdict_path)["claims"]
     assert claims.keys() == {claim.id for claim in CLAIMS}
+    assert lacking_ways(claims, CLAIMS) == []
     words = {id_: entry["verdict"] for id_, entry in claims.items()}
     assert words.pop("C5b") == "verified"
     assert [words.pop(id_) for id_ in ("C3d", "C3e")] == ["out of reach"] * 2

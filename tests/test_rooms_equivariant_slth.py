@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from room_builds import built, samples_of, unlabelled
+from room_builds import built, lacking_ways, samples_of, unlabelled
 
 from isthmus import rooms, verdict_file, verdicts
 from isthmus.claims import Claim
@@ -119,6 +119,7 @@ def test_judging_gives_a_whole_verdict_file(build):
     judge(room.slug, tables, room.paper_setting, verdicts.current(room), room.verdict_path)
     verdict = verdict_file.read(room.verdict_path)
     assert verdict["claims"].keys() == set(BY_ID)
+    assert lacking_ways(verdict["claims"], CLAIMS) == []
     exact = {id_: entry["verdict"] for id_, entry in verdict["claims"].items() if BY_ID[id_].kind.exact}
     assert exact == {"C1d": "verified", "C1e": "verified"}
     rest = {entry["verdict"] for id_, entry in verdict["claims"].items() if id_ not in exact}

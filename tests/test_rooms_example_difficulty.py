@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from room_builds import built, samples_of, unlabelled
+from room_builds import built, lacking_ways, samples_of, unlabelled
 
 from isthmus import rooms, verdict_file, verdicts
 from isthmus.claims import Claim
@@ -192,6 +192,7 @@ def test_judging_gives_a_whole_verdict_file(build):
     judge(room.slug, tables, room.paper_setting, verdicts.current(room), room.verdict_path)
     verdict = verdict_file.read(room.verdict_path)
     assert verdict["claims"].keys() == {claim.id for claim in CLAIMS}
+    assert lacking_ways(verdict["claims"], CLAIMS) == []
     blocks = {id_: entry["verdict"] for id_, entry in verdict["claims"].items() if id_[:2] in ("C2", "C3")}
     assert set(blocks.values()) == {"unclear"}
 

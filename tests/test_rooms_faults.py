@@ -131,7 +131,7 @@ def test_an_unknown_paper(name, project):
 
 def test_an_unknown_scale(project):
     project.write(toy())
-    assert answer(scale="huge") == f"{STUDY}: scales: wanted one of laptop, mnist, smoke, found 'huge'"
+    assert answer(scale="huge") == f"{STUDY}: scales: wanted one of laptop, mnist, smoke, redraw, found 'huge'"
 
 
 @pytest.mark.parametrize("name", ["toy@", "toy@nosuch", "toy@../gentle", "toy@a b", "toy@gentle@gentle"])
@@ -174,7 +174,7 @@ def test_borrowing_from_a_paper_that_is_not_there_or_lacks_the_scale(project):
     assert "wanted a paper of toy, found 'nosuch'" in answer()
     project.write(changed(toy(), "scales", {"laptop": {}, "smoke": {}}), "lender")
     project.write(changed(toy(), "runs.sgd", {"from": "lender/sgd"}))
-    assert "lender/study.yaml: scales: wanted one of laptop, smoke, found 'mnist'" in answer(scale="mnist")
+    assert "lender/study.yaml: scales: wanted one of laptop, smoke, redraw, found 'mnist'" in answer(scale="mnist")
 
 
 def test_two_papers_that_borrow_each_others_borrowed_run(project):

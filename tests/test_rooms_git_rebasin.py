@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from room_builds import built, samples_of, unlabelled
+from room_builds import built, lacking_ways, samples_of, unlabelled
 from torch.nn.functional import cross_entropy
 
 from isthmus import rooms, verdict_file, verdicts
@@ -199,6 +199,7 @@ def test_judging_gives_a_whole_verdict_file(build):
     judge(room.slug, tables, room.paper_setting, verdicts.current(room), room.verdict_path)
     verdict = verdict_file.read(room.verdict_path)
     assert verdict["claims"].keys() == {claim.id for claim in CLAIMS}
+    assert lacking_ways(verdict["claims"], CLAIMS) == []
     found = {id_: entry["verdict"] for id_, entry in verdict["claims"].items()}
     assert found.pop("C6") == "verified"
     assert verdict["claims"]["C6"]["control"]["verdict"] == "violated"

@@ -5,7 +5,7 @@ import numpy as np
 import planted_tickets
 import pytest
 import torch
-from room_builds import built, samples_of, unlabelled
+from room_builds import built, lacking_ways, samples_of, unlabelled
 
 from isthmus import rooms, verdict_file, verdicts
 from isthmus.claims import Claim
@@ -206,6 +206,7 @@ def test_judging_gives_a_whole_verdict_file(build):
     judge(room.slug, tables, room.paper_setting, verdicts.current(room), room.verdict_path)
     verdict = verdict_file.read(room.verdict_path)
     assert verdict["claims"].keys() == {claim.id for claim in CLAIMS}
+    assert lacking_ways(verdict["claims"], CLAIMS) == []
     assert {entry["verdict"] for entry in verdict["claims"].values()} == {"unclear"}
 
 

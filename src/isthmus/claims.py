@@ -12,22 +12,20 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import pandas as pd
-
 from isthmus.composite import AllOf, AnyOf
 from isthmus.fingerprint import normal_form
 from isthmus.kinds import Direction, Equivalence, Exact, Kind, Measured, NearZero, NonInferior, describe
 from isthmus.ordered import Exponent, Monotone
 from isthmus.samples import MEAN, PROPORTION, RANK_CORRELATION, RATIO, Estimator, Sample
 from isthmus.store import canonical_json, digest
+from isthmus.ways import Tables, Way
 
 __all__ = [
     "MEAN", "PROPORTION", "RANK_CORRELATION", "RATIO", "AllOf", "AnyOf", "Claim", "Control", "Direction",
     "Equivalence", "Estimator", "Exact", "Exponent", "Monotone", "NearZero", "NonInferior", "PaperSays", "Sample",
-    "Tables",
+    "Tables", "Way",
 ]  # fmt: skip
 
-Tables: TypeAlias = Mapping[str, pd.DataFrame]
 Statistic: TypeAlias = Callable[[Tables], Measured]
 
 HEADLINE = 10  # units that a headline claim needs
@@ -67,7 +65,8 @@ class Claim:
     planned at laptop scale, of the kind unit_of_n (`seed`, `pair`). no_control: why there is no control with the
     mechanism off, where none can be made. differs_from_paper: what is unlike the paper at scales below its own;
     differs_always: what is unlike its setting at every scale, so that no result of ours reproduces it.
-    out_of_reach: why nothing can be run at any scale built here; needs: the smallest honest scale.
+    out_of_reach: why nothing can be run at any scale built here; needs: the smallest honest scale. other_ways: how
+    else it could have been measured; shown beside the verdict, which they never change, and not frozen.
 
     ValueError for a claim that the rules do not allow: a headline with fewer than 10 units, an effect without a
     control, a claim of no effect without a positive control.
@@ -89,6 +88,7 @@ class Claim:
     differs_always: tuple[str, ...] = ()
     out_of_reach: str | None = None
     needs: str | None = None
+    other_ways: tuple[Way, ...] = ()
 
     def __post_init__(self) -> None:
         roles = {control.role for control in self.controls}

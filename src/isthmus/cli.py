@@ -93,7 +93,7 @@ _WORDS: dict[str, dict[str, Any]] = {
     "chunk": {"type": int, "help": "number of the chunk, from 0"},
     "table": {"help": "a table of the room's study.yaml"},
     "figure": {"help": "a figure of the room's study.yaml"},
-    "--scale": {"default": "laptop", "help": "smoke, laptop, or a paper scale (default: laptop)"},
+    "--scale": {"default": "laptop", "help": "smoke, laptop, redraw, or a paper scale (default: laptop)"},
     "--places": {"type": _mapping, "default": {}, "metavar": "JSON", "help": "data set -> folder that holds it"},
     "--device": {
         "choices": ("cpu", "cuda"),

@@ -5,30 +5,29 @@ positive control is not seen, an absence has not been shown at this scale and is
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
-from isthmus.claims import HEADLINE, Claim, Control
+from isthmus.claims import HEADLINE, Claim, Control, Tables
 from isthmus.kinds import Kind, Measured, Outcome, outcome
 from isthmus.samples import Sample
 from isthmus.stats import FEW, Interval, interval
+from isthmus.ways import NotMeasuredError
 
 PASSED = ("reproduced", "holds", "verified")
 
-
-class _NotMeasuredError(Exception):
-    """A statistic asked for a table that this scale does not have."""
+Controls = Mapping[str, tuple[Control, Measured]]
 
 
 class _Tables(dict[str, pd.DataFrame]):
     def __missing__(self, name: str) -> pd.DataFrame:
-        raise _NotMeasuredError(name)
+        raise NotMeasuredError(name)
 
 
-def judged(claim: Claim, tables: Mapping[str, pd.DataFrame], paper_setting: bool) -> dict[str, Any]:
+def judged(claim: Claim, tables: Tables, paper_setting: bool) -> dict[str, Any]:
     """The claim's entry in verdict.json. `not run` where a table that it needs is not there.
 
     paper_setting: whether the tables come from the paper's own data, model and size, so that a claim that passes
@@ -55,15 +54,23 @@ def judged(claim: Claim, tables: Mapping[str, pd.DataFrame], paper_setting: bool
     }
     if claim.out_of_reach is not None:
         return entry | {"why": claim.out_of_reach, "needs": claim.needs}
-    tables = _Tables(tables)
     try:
-        sample = claim.measure(tables)
-        controls = {control.name: (control, control.statistic(tables)) for control in claim.controls}
-    except _NotMeasuredError as missing:
+        sample, controls = measured(claim, tables, claim.controls)
+    except NotMeasuredError as missing:
         return entry | {"verdict": "not run", "why": f"no table {missing} at this scale"}
-    least = HEADLINE if claim.headline else FEW
+    return entry | tested(claim, sample, controls, paper_setting, HEADLINE if claim.headline else FEW)
+
+
+def measured(claim: Claim, tables: Tables, controls: Iterable[Control]) -> tuple[Measured, Controls]:
+    """What the claim and these controls measure in the tables; NotMeasuredError for one that is not there."""
+    tables = _Tables(tables)
+    return claim.measure(tables), {control.name: (control, control.statistic(tables)) for control in controls}
+
+
+def tested(claim: Claim, sample: Measured, controls: Controls, paper_setting: bool, least: int) -> dict[str, Any]:
+    """The part of an entry that follows from what was measured: verdict, numbers, controls. least: units wanted."""
     found = outcome(claim.kind, sample, least)
-    entry |= _numbers(claim.kind, sample) | {
+    entry = _numbers(claim.kind, sample) | {
         "verdict": _word(claim.kind, found, paper_setting and not claim.differs_always)
     }
     if not claim.kind.exact and claim.kind.n(sample) < least:

@@ -10,6 +10,7 @@ from typing import Any
 from isthmus import paths, specs, typed
 from isthmus.engine.recipe import Recipe
 from isthmus.errors import UserError
+from isthmus.redraw import REDRAW, redrawn
 from isthmus.rounds import unrolled
 
 PAPERS = Path(__file__).parent / "papers"
@@ -212,7 +213,7 @@ def variants() -> tuple[str, ...]:
 
 
 def scales(slug: str) -> tuple[str, ...]:
-    """The scales that a room's study names."""
+    """The scales that a room's study names, and `redraw` where it has the laptop's."""
     content, _ = _content(slug)
     return tuple(content.get("scales") or ())
 
@@ -244,6 +245,8 @@ def load(room: str, scale: str) -> Room:
         source = VARIANTS / f"{room}.yaml"
         overlay = typed.checked(specs.Overlay, typed.read_yaml(paths.root() / source, source), source)
         content = specs.merge(content, overlay.model_dump(include={"runs", "tables", "figures"}))
+    if scale == REDRAW:
+        content = {**content, **redrawn({part: content[part] for part in ("runs", "tables")})}
     study = typed.checked(specs.Study, content, source)
     try:
         return Room(slug, variant or None, scale, unrolled(study), source)
@@ -253,10 +256,16 @@ def load(room: str, scale: str) -> Room:
 
 @lru_cache
 def _content(slug: str) -> tuple[dict[str, Any], Path]:
-    """A study as written, and the path to name in errors."""
+    """A study as written with the scale that follows from it, and the path to name in errors."""
     if slug not in slugs():
         raise UserError(f"wanted a paper of {', '.join(slugs())}, found {slug!r}")
     path = PAPERS / slug / "study.yaml"
     root = PAPERS.parents[2]
     source = path.relative_to(root) if path.is_relative_to(root) else path
-    return typed.read_yaml(path, source), source
+    content = typed.read_yaml(path, source)
+    scales = content.get("scales")
+    if isinstance(scales, dict) and REDRAW in scales:
+        raise UserError(f"{source}: scales: wanted no {REDRAW}, which follows from {LAPTOP}, found one")
+    if isinstance(scales, dict) and LAPTOP in scales:
+        content["scales"] = {**scales, REDRAW: scales[LAPTOP]}
+    return content, source

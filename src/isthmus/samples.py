@@ -4,7 +4,7 @@ The rows of a Sample are the units of the claim (runs, disjoint pairs, data draw
 function of the rows, so that every interval is made by leaving out or redrawing whole units.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,6 +81,7 @@ class Sample:
     diverged: labels of units left out because a value was NaN; they are listed in the verdict.
     ends: None, or for pairs that share networks (rows, 2): the places in `units` of each row's two networks.
     examples: whether the columns are test examples, which are redrawn as well.
+    usual: whether its interval is the one that its n asks for, or else the other sound one (see stats).
     """
 
     rows: Rows
@@ -90,6 +91,7 @@ class Sample:
     diverged: tuple[str, ...] = ()
     ends: np.ndarray | None = None
     examples: bool = False
+    usual: bool = True
 
     @classmethod
     def of(
@@ -169,6 +171,22 @@ class Sample:
         others = np.array([[j for j in range(self.n) if j != i] for i in range(self.n)], dtype=int)
         forward = self.estimator.forward
         return self.n * forward(self.estimate) - (self.n - 1) * forward(self.redrawn(others))
+
+    def without(self, dropped: Collection[str]) -> "Sample":
+        """The sample without the units of these labels; where networks are units, without all their pairs."""
+        kept = np.array([unit not in dropped for unit in self.units], dtype=bool)
+        units = tuple(unit for unit in self.units if unit not in dropped)
+        diverged = tuple(unit for unit in self.diverged if unit not in dropped)
+        if self.ends is None:
+            return replace(self, rows=self.rows[kept], units=units, diverged=diverged)
+        whole, place = kept[self.ends].all(axis=1), np.cumsum(kept) - 1
+        ends = place[self.ends[whole]]
+        return replace(self, rows=self.rows[whole], units=units, diverged=diverged, ends=ends)
+
+    def of_these_examples(self) -> "Sample":
+        """The same with a mean for each unit: test examples as they are, not drawn from more."""
+        means = self.rows.mean(axis=1, keepdims=True)
+        return replace(self, rows=means, columns=("mean",), examples=False)
 
     def pick(self, column: Hashable) -> "Sample":
         """The sample of one column; ValueError if there is none with that label."""

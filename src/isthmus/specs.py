@@ -113,7 +113,7 @@ class Study(Spec):
 class Config(Spec):
     """A whole config.yaml."""
 
-    scale: Name = Field("laptop", description="smoke, laptop, or a paper scale that a study names")
+    scale: Name = Field("laptop", description="smoke, laptop, redraw, or a paper scale that a study names")
     papers: tuple[Name, ...] | None = Field(None, description="rooms of the default target; null: all")
     data: dict[str, str] = Field({}, description="data set -> folder that holds it already")
     device: Literal["cpu", "cuda"] = Field("cpu", description="where networks are trained")

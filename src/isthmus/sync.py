@@ -13,6 +13,7 @@ import yaml
 
 from isthmus import board, paths, rooms, specs, store, typed, verdicts
 from isthmus.errors import UserError
+from isthmus.redraw import REDRAW
 
 _NOTE = "# Written by `make sync` from the rooms: change those.\n"
 _PACKAGE = Path("src/isthmus")
@@ -54,7 +55,7 @@ def generated() -> Iterator[tuple[Path, str]]:
 
 def _with_scales(card: str, path: Path, slug: str) -> str:
     """A card with the verdicts at each paper scale that has some; a line says where the code has changed since."""
-    for scale in sorted({*rooms.scales(slug)} - {"smoke", rooms.LAPTOP}):
+    for scale in sorted({*rooms.scales(slug)} - {"smoke", rooms.LAPTOP, REDRAW}):
         room = rooms.load(slug, scale)
         for verdict in board.read(scale, [slug]):
             since = verdict["fingerprint"] != verdicts.fingerprint(room)
@@ -112,11 +113,12 @@ def _paper_stage(scale: str) -> dict[str, Any]:
     """
     results = f"results/{scale}/${{item}}"
     papers = _PACKAGE / "papers"
+    written = rooms.LAPTOP if scale == REDRAW else scale
     code = sorted(str(path) for path in _PACKAGE.iterdir() if path != papers and _is_code(path))
     stage = {
         "cmd": f"snakemake ${{item}} --cores all --config scale={scale}",
         "deps": ["data/register.yaml", *code, str(papers / "${item}")],
-        "params": [{str(papers / "${item}" / "study.yaml"): ["runs", "tables", "figures", f"scales.{scale}"]}],
+        "params": [{str(papers / "${item}" / "study.yaml"): ["runs", "tables", "figures", f"scales.{written}"]}],
         "outs": [
             {f"{results}/{out}": {"persist": True}} for out in ("runs", "tables", "figures", "provenance.json")
         ],

@@ -48,6 +48,15 @@ class Shown(Numbers):
     parts: dict[str, "Shown"] = Field(default_factory=dict)
 
 
+class Row(Numbers):
+    """The claim judged in another way. part: of several, the one whose numbers these are."""
+
+    way: str
+    delta: float
+    part: str | None = None
+    why: str | None = None
+
+
 class PaperSays(Spec):
     """The paper's number."""
 
@@ -72,6 +81,7 @@ class Claim(Shown):
     differs_from_paper: tuple[str, ...]
     why: str | None = None
     needs: str | None = None
+    sensitivity: tuple[Row, ...] = ()
 
 
 class VerdictFile(Spec):

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from isthmus import rooms, specs, verdicts
+from isthmus.redraw import REDRAW
 
 _WORDS = {
     "verdicts only": "git has the verdicts, the results are elsewhere (`dvc pull`) or to be built",
@@ -22,17 +23,22 @@ def run(scale: str) -> None:
     table = Table("Paper", "Claims", "Scales", "State", "Minutes", **look)
     for name in (*rooms.slugs(), *rooms.variants()):
         scales = rooms.scales(name.partition("@")[0])
+        written = ", ".join(one for one in scales if one != REDRAW)
         if scale not in scales:
-            table.add_row(name, "–", ", ".join(scales), "no such scale", "–")
+            table.add_row(name, "–", written, "no such scale", "–")
             continue
         room = rooms.load(name, scale)
         states.add(found := state(room, places))
         minutes = "–" if room.minutes is None else f"{room.minutes:g}"
-        table.add_row(name, str(len(verdicts.load_claims(room))), ", ".join(scales), found, minutes)
+        table.add_row(name, str(len(verdicts.load_claims(room))), written, found, minutes)
     console = Console()
     console.print(table)
     for word in sorted(states & {*_WORDS}):
         console.print(f"{word}: {_WORDS[word]}", highlight=False)
+    console.print(
+        f"All with {rooms.LAPTOP} have the scale {REDRAW} too: another draw of the data, other seeds.",
+        highlight=False,
+    )
     console.print(
         f"State and minutes (of a whole build on 2 cores, as measured) are those of scale {scale}.", highlight=False
     )

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from isthmus import board, paths, rooms, store, verdicts
 from isthmus.page import TEMPLATES, card
 from isthmus.page.number_line import number_line
-from isthmus.page.shown import WORDS, Absent, Shown, at, card_path
+from isthmus.page.shown import WORDS, Absent, Shown, at, card_path, redrawn_path
 from isthmus.rooms import Room
 
 ATLAS = "atlas"
@@ -56,13 +56,16 @@ def index_path(scale: str) -> Path:
 def standing(scale: str, chosen: Collection[str]) -> str:
     """A checksum of what an atlas shows besides the results of the chosen rooms, for which a build vouches.
 
-    That is every study and card, whether there is a report, and the record of every other room that is there.
+    That is every study and card, whether there is a report, verdicts on another draw of the data, and the record of
+    every other room that is there.
     """
     rests: list[Any] = [(paths.results(scale, ATLAS).parent / "report.html").is_file()]
     for name in (*rooms.slugs(), *rooms.variants()):
         scales = rooms.scales(name.partition("@")[0])
         room = rooms.load(name, scale if scale in scales else scales[0])
         rests += [name, scales, room.study.model_dump(), _text(card_path(room))]
+        if again := redrawn_path(room):
+            rests.append(store.file_digest(again))
         if scale in scales and name not in chosen and room.provenance_path.is_file():
             rests += [store.file_digest(room.provenance_path), verdicts.fingerprint(room)]
     return store.digest(store.canonical_json(rests))

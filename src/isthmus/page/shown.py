@@ -8,6 +8,7 @@ from typing import Any
 
 from isthmus import board, paths, provenance, rooms, specs, store, typed, verdict_file, verdicts
 from isthmus.judging import PASSED
+from isthmus.redraw import REDRAW
 from isthmus.rooms import Room
 
 # In the order of a reader's interest, with a sign that tells them apart without colour, and what the word means.
@@ -26,10 +27,21 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim: its row on the board, and its entry in verdict.json."""
+    """A claim: its row on the board, its entry in verdict.json, and that on another draw of the data, if any."""
 
     row: board.Row
     entry: dict[str, Any]
+    redrawn: dict[str, Any] | None = None
+
+    @property
+    def ways(self) -> list[dict[str, Any]]:
+        """The same claim judged in other ways: those of its verdict, and its entry at the scale redraw."""
+        return [*self.entry["sensitivity"], *([self.redrawn] if self.redrawn else [])]
+
+    @property
+    def agree(self) -> str:
+        """`7 of 8`: how many of its ways come to the same verdict."""
+        return f"{sum(way['verdict'] == self.row.verdict for way in self.ways)} of {len(self.ways)}"
 
     @property
     def sign(self) -> str:
@@ -54,7 +66,9 @@ class Shown:
     @cached_property
     def claims(self) -> list[Claim]:
         """Its claims in the order of the board."""
-        return [Claim(row, self.verdict["claims"][row.claim]) for row in board.rows([self.verdict])]
+        entries, again = self.verdict["claims"], redrawn(self.room)
+        same = {name: row for name, row in again.items() if row["frozen"] == entries.get(name, {}).get("frozen")}
+        return [Claim(row, entries[row.claim], same.get(row.claim)) for row in board.rows([self.verdict])]
 
     @cached_property
     def stale(self) -> bool:
@@ -124,6 +138,26 @@ def at(scale: str) -> Iterator[Shown | Absent]:
 def _verdict(path: Path) -> dict[str, Any]:
     """The content of a verdict.json with what it leaves out filled in."""
     return typed.checked(verdict_file.VerdictFile, store.read_json(path), path).model_dump()
+
+
+def redrawn_path(room: Room) -> Path | None:
+    """Where the verdicts on another draw of a room's data lie, if they are there; None also at other scales."""
+    if room.scale != rooms.LAPTOP:
+        return None
+    path = rooms.load(room.name, REDRAW).verdict_path
+    return path if path.is_file() else None
+
+
+def redrawn(room: Room) -> dict[str, Any]:
+    """Claim -> its entry there, as one more way, where it was measured; empty if there is none."""
+    path = redrawn_path(room)
+    if path is None:
+        return {}
+    verdict, way = _verdict(path), "another draw of the data, other networks"
+    if verdict["fingerprint"] != verdicts.fingerprint(rooms.load(room.name, REDRAW)):
+        way += ", by earlier code or settings"
+    shown = {"way": way, "unit": "", "part": None}
+    return {name: {**entry, **shown} for name, entry in verdict["claims"].items() if entry["n"]}
 
 
 def missing(room: Room) -> Path | None:

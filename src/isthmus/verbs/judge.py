@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from isthmus import store
+from isthmus import sensitivity, store
 from isthmus.judging import judged
 
 
@@ -16,5 +16,8 @@ def judge(slug: str, tables: Mapping[str, Path], paper_setting: bool, about: Map
     """
     claims = import_module(f"isthmus.papers.{slug}.claims").CLAIMS
     frames = {name: store.read_table(path) for name, path in tables.items()}
-    verdicts = {claim.id: judged(claim, frames, paper_setting) for claim in claims}
+    verdicts = {}
+    for claim in claims:
+        found = sensitivity.rows(claim, frames, paper_setting)
+        verdicts[claim.id] = judged(claim, frames, paper_setting) | ({"sensitivity": found} if found else {})
     store.write_json(out, {**about, "claims": verdicts})

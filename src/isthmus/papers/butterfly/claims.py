@@ -21,7 +21,9 @@ from isthmus.claims import (
     PaperSays,
     Sample,
     Tables,
+    Way,
 )
+from isthmus.papers.butterfly.ways import DECAY_WAYS, DIRECTION_WAYS, START_WAYS
 
 # Barriers below this, in nats, are not told from rounding in the paper's own evaluation (mixed precision).
 FLOOR = 1e-3
@@ -171,6 +173,7 @@ CLAIMS = (
         n=12,
         unit_of_n="seed",
         headline=True,
+        other_ways=START_WAYS,
         controls=(
             Control(KERNEL, partial(barriers_at_start, table="kernel")),
             Control("untouched copy", untouched, role="null"),
@@ -200,6 +203,7 @@ CLAIMS = (
         n=12,
         unit_of_n="seed",
         headline=True,
+        other_ways=DECAY_WAYS,
         controls=(Control(KERNEL, partial(fall, table="kernel", end=0.5, kick="weight", sigma=1.0)),),
         paper_says=PaperSays("1.62 at 0 %, 0.00 at 50 % (sigma 1e-4)", TABLE, "high"),
         differs_from_paper=ANALOGUE,
@@ -242,6 +246,7 @@ CLAIMS = (
         n=12,
         unit_of_n="seed",
         headline=True,
+        other_ways=(*DIRECTION_WAYS, Way("beyond the noise floor of 1e-3 nats", kind=ABOVE_FLOOR)),
         controls=(Control("second random direction", random_over_random),),
         paper_says=PaperSays("0.51 (0.69 ± 0.26 minus 0.18 ± 0.09)", TABLE, "high"),
         differs_from_paper=ANALOGUE,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from isthmus.claims import AllOf, Claim, Control, Direction, Exact, PaperSays, Sample, Tables
 from isthmus.papers.demp.rows import above_curve, sparsest, those
+from isthmus.papers.demp.ways import REMOVAL_WAYS
 
 CHOSEN = ("snap", "cropit", "early_cropit")
 SCALARS = ("shift", "both", "weights")
@@ -87,6 +88,7 @@ CLAIMS = (
         n=10,
         unit_of_n="seed",
         headline=True,
+        other_ways=REMOVAL_WAYS,
         controls=(Control("random units in its place", partial(beside_each, method="random")),),
         paper_says=PaperSays("71.5 against 68.7 (EarlyCroP-S), 28 (CroPit-S), 28 (SNAP)", V1, "recalled"),
         differs_from_paper=ANALOGUE,

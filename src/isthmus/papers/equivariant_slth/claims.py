@@ -22,6 +22,7 @@ from isthmus.claims import (
     Sample,
     Tables,
 )
+from isthmus.papers.equivariant_slth.ways import ARCHITECTURE_WAYS, POPUP_WAYS
 
 SEEDS, DRAWS = 10, 20
 # Points of accuracy: the margin that the pilot was read with, before this draw of data and seeds.
@@ -273,6 +274,7 @@ CLAIMS = (
         n=SEEDS,
         unit_of_n="seed",
         headline=True,
+        other_ways=ARCHITECTURE_WAYS,
         controls=(Control(RANDOM, partial(by_architecture, names=("p4", "graphs"), pruning="random")),),
         differs_from_paper=(*ANALOGUE, "quarter turns instead of E(2)", "drawn graphs"),
     ),
@@ -286,6 +288,7 @@ CLAIMS = (
         n=SEEDS,
         unit_of_n="seed",
         headline=True,
+        other_ways=POPUP_WAYS,
         controls=(Control(UNTRAINED, partial(over_trained, scores="initial")),),
         paper_says=PaperSays(
             "0 (73.3 % of Wide-ResNet-50, random, and of ResNet-34, trained)", "abstract", "recalled"

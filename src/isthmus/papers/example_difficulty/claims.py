@@ -14,6 +14,7 @@ import pandas as pd
 from isthmus.claims import AllOf, Claim, Control, Direction, Equivalence, PaperSays, Sample, Tables
 from isthmus.difficulty.components import principal
 from isthmus.difficulty.consistency import spearman_brown
+from isthmus.papers.example_difficulty.ways import FINGERPRINT_WAYS, NOISE_WAYS
 
 NOTEBOOKS = "development notebooks (2022) of the authors' code, ResNet-20 on CIFAR-10, not the paper"
 ANALOGUE = ("data", "models", "epochs")
@@ -200,6 +201,7 @@ CLAIMS = (
         n=48,
         unit_of_n="pair of runs",
         headline=True,
+        other_ways=NOISE_WAYS,
         controls=(Control("convex model (softmax regression)", partial(unlike, run="linear")),),
         paper_says=PaperSays("0.07, 0.21 and 0.12 (mean and final confidence, mean accuracy)", NOTEBOOKS, "read"),
         differs_from_paper=ANALOGUE,
@@ -353,6 +355,7 @@ CLAIMS = (
         n=64,
         unit_of_n="run",
         headline=True,
+        other_ways=FINGERPRINT_WAYS,
         controls=(
             Control("other random examples", partial(told_better, selection="random_again", than="random")),
             Control("least sensitive examples", partial(told_better, selection="insensitive", than="random")),

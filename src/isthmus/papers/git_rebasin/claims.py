@@ -39,6 +39,7 @@ from isthmus.papers.git_rebasin.effects import (
     share_left_by_width,
     weights_minus,
 )
+from isthmus.papers.git_rebasin.ways import LINE_WAYS, SHARE_WAYS
 
 # Stable to SGD noise is a pair whose error barrier is below 2 points (Frankle et al. 2020); for losses the same
 # share of ln 10 nats, the loss of a network that knows nothing of ten classes.
@@ -70,6 +71,7 @@ CLAIMS = (
         n=12,
         unit_of_n="pair",
         headline=True,
+        other_ways=SHARE_WAYS,
         controls=(Control(RANDOM, partial(removed_by_matching, method="random")),),
         paper_says=PaperSays("0.67 (ResNet50 on ImageNet, width 1x)", PAPER, "read"),
         differs_from_paper=ANALOGUE,
@@ -90,6 +92,7 @@ CLAIMS = (
         n=12,
         unit_of_n="pair",
         headline=True,
+        other_ways=LINE_WAYS,
         controls=(
             Control(RANDOM, partial(barriers_of_wide, method="random")),
             Control("as trained", partial(barriers_of_wide, method="none"), role="positive"),

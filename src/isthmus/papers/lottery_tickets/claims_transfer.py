@@ -23,6 +23,7 @@ from isthmus.claims import (
     PaperSays,
     Sample,
     Tables,
+    Way,
 )
 from isthmus.papers.lottery_tickets.rows import hits, those
 
@@ -145,6 +146,7 @@ CLAIMS = (
         n=10,
         unit_of_n="pair",
         headline=True,
+        other_ways=(Way("by more than half a point", kind=AllOf(dict.fromkeys(CASES, Direction(STEP, "paper")))),),
         controls=(
             Control(RANDOM, partial(gain, arm="reordered")),
             Control(SHUFFLED, partial(gain, arm="shuffled")),
