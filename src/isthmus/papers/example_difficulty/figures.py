@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from isthmus.difficulty.components import principal
 from isthmus.difficulty.consistency import spearman_brown
-from isthmus.figures import PAGE, interval95, legend_right, ticks_at
+from isthmus.figures import PAGE, count, interval95, legend_right, ticks_at
 
 ARCHITECTURES = {
     "reference": "reference", "narrow": "narrow", "deep": "deep", "tanh": "tanh", "family": "convolutional",
@@ -73,7 +73,8 @@ def consistency_vs_runs(table: pd.DataFrame, figure: Figure) -> None:
 
 def covariance(table: pd.DataFrame, figure: Figure) -> None:
     """Heatmaps: correlations between scores of single runs, and what averaging over runs adds."""
-    figure.set_size_inches(PAGE, 4.5)
+    figure.set_size_inches(PAGE, 4.7)
+    count(table["block"])
     single, averaged = (_matrix(table, column) for column in ("single", "averaged"))
     change = averaged - single
     limit = float(np.nanmax(np.abs(change.to_numpy())))
@@ -91,7 +92,7 @@ def covariance(table: pd.DataFrame, figure: Figure) -> None:
     for axes in (left, right):
         axes.grid(visible=False)
         axes.set_facecolor("0.85")  # no value
-        axes.tick_params(labelsize=5.5, length=0)
+        axes.tick_params(labelsize=6, length=0)
         axes.set(xlabel="score of one group of runs", ylabel="score of another" if axes is left else "")
 
 

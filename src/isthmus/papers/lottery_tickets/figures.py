@@ -8,7 +8,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from isthmus.figures import PAGE, interval95, legend_right, ticks_at
+from isthmus.figures import PAGE, from_zero, interval95, legend_right, ticks_at
 
 ARMS = {
     "ticket": "ticket",
@@ -45,7 +45,7 @@ def accuracy_vs_density(table: pd.DataFrame, figure: Figure) -> None:
 def speed_vs_density(table: pd.DataFrame, figure: Figure) -> None:
     """Updates to the least validation loss against the share of weights kept."""
     axes = _against_dense(table.assign(value=table["stop"]), "updates to the least validation loss", figure)
-    axes.set_ylim(bottom=0)
+    from_zero(axes)
 
 
 def _against_dense(table: pd.DataFrame, label: str, figure: Figure) -> Axes:
@@ -71,7 +71,7 @@ def instability_vs_rewind(table: pd.DataFrame, figure: Figure) -> None:
     several = chosen.groupby("density")["rewind"].nunique()
     chosen = chosen[chosen["density"].isin(several[several > 1].index)]
     shown = chosen.assign(
-        k=chosen["rewind"].map("{:.0%}".format),
+        k=(100 * chosen["rewind"]).map("{:.0f} %".format),
         percent=100 * chosen["instability"],
         network=chosen["density"].map(lambda share: "dense" if share == 1 else f"ticket, {100 * share:.3g} %"),
     ).sort_values(["rewind", "density"], ascending=[True, False], kind="stable")
@@ -86,7 +86,8 @@ def instability_vs_rewind(table: pd.DataFrame, figure: Figure) -> None:
         axes.axhline(STABLE, color="0.3", linestyle=":", label="stable below")
         axes.set(title=f"peak rate {rate:g}", xlabel="update k (share of training)", ylabel="instability (points)")
     # Once all panels are drawn: they share the axis, and a limit ends its scaling.
-    panels[0].set_ylim(bottom=0)
+    for axes in panels:
+        from_zero(axes)
     legend_right(panels[-1])
 
 
@@ -109,10 +110,8 @@ def gap_vs_instability(table: pd.DataFrame, figure: Figure) -> None:
             middle[0], reach[0], xerr=middle[1], yerr=reach[1], fmt=marker, markersize=3.5, color=colour,
             elinewidth=0.6, linestyle="none", label=name,
         )  # fmt: skip
-    axes.set_xscale("symlog", linthresh=1)
-    axes.set_xlim(left=0)
-    axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylim(top=100)
+    axes.set(xscale="symlog", yscale="symlog")
+    axes.autoscale_view()
     axes.set(xlabel="instability (points of test error)", ylabel="accuracy below dense (points)")
     legend_right(axes)
 
@@ -177,7 +176,7 @@ def barrier_vs_width(table: pd.DataFrame, figure: Figure) -> None:
         errorbar=interval95, markersize=4, linestyle="none", capsize=0.08, err_kws={"linewidth": 1}, ax=axes,
     )  # fmt: skip
     axes.set(xlabel="width (units)", ylabel="test loss barrier (nats)")
-    axes.set_ylim(bottom=0)
+    from_zero(axes)
     legend_right(axes)
 
 
@@ -197,8 +196,7 @@ def path_barrier(table: pd.DataFrame, figure: Figure) -> None:
         errorbar=interval95, err_style="bars", ax=axes,
     )  # fmt: skip
     axes.axhline(STABLE, color="0.3", linestyle=":", label="connected below")
-    axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylim(bottom=0)
+    from_zero(axes, 1, decades=1)
     axes.set(ylabel="test error barrier (points)")
     _density_axis(axes, shown["density"], False)
     legend_right(axes)
@@ -213,13 +211,13 @@ def overlap_by_layer(table: pd.DataFrame, figure: Figure) -> None:
     shown = table.assign(units=table["units"].map(names), kept=100 * table["density"])
     order = list(names.values())
     dashes = dict(zip(order, [(), (), (), (2, 1)], strict=True))
-    for axes, layer in zip(panels, layers, strict=True):
+    for place, (axes, layer) in enumerate(zip(panels, layers, strict=True), start=1):
         seaborn.lineplot(
             shown[shown["layer"] == layer], x="kept", y="iou", hue="units", hue_order=order, style="units",
             style_order=order, dashes=dashes, palette="colorblind", errorbar=interval95, ax=axes,
             legend=axes is panels[-1],
         )  # fmt: skip
-        axes.set(ylabel="intersection over union", title=layer)
+        axes.set(ylabel="intersection over union", title=f"layer {place} of {len(layers)}")
         _density_axis(axes, shown["density"], False, few=True)
     legend_right(panels[-1], "units")
 
@@ -249,7 +247,7 @@ def diversity(table: pd.DataFrame, figure: Figure) -> None:
     apart = shown.assign(value=100 * shown["disagreement"])
     seaborn.pointplot(apart, y="value", color="0.2", ax=right, **style)
     right.set(xlabel="tickets of one mask", ylabel="disagreement (% of examples)")
-    right.set_ylim(bottom=0)
+    from_zero(right)
 
 
 def _named(table: pd.DataFrame, arms: Sequence[str], names: dict[str, str]) -> pd.DataFrame:
