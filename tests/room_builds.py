@@ -35,7 +35,7 @@ class Build:
     tables: dict[str, pd.DataFrame]
 
     def drawn(self, name: str) -> Figure:
-        """One figure of the room, drawn of its table; its text must be readable, its caption say as many n as it asks."""
+        """One figure of the room, drawn of its table; its text must be readable, and its caption find its n."""
         module = import_module(f"isthmus.papers.{self.room.slug}.figures")
         with figures.style(), figures.counted() as counts:
             figure = figures.blank()

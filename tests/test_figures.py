@@ -88,11 +88,11 @@ def test_the_verb_writes_the_same_files_twice_from_a_table_on_disk(tmp_path):
     pd.DataFrame(rows, columns=["lr", "method", "alpha", "loss"]).to_csv(table, index=False)
     made = []
     for name in ("a", "b"):
-        outs, text = [tmp_path / name / f"loss_along_line.{kind}" for kind in KINDS], tmp_path / name / "caption.txt"
+        outs, text = [tmp_path / name / f"line.{kind}" for kind in KINDS], tmp_path / name / "caption.txt"
         assert draw("ot_lmc", "loss_along_line", table, outs, {"room": "ot_lmc"}, "One pair (n = 1).", text) == []
         made.append([path.read_bytes() for path in (*outs, text)])
     assert made[0] == made[1]
     assert made[0][-1] == b"One pair (n = 1).\n"
-    about = json.loads(Image.open(tmp_path / "a/loss_along_line.png").info["Description"])
+    about = json.loads(Image.open(tmp_path / "a/line.png").info["Description"])
     assert about["table"] == str(table)
     assert len(about["table sha256"]) == 64

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection, Mapping
 
-
 N = "{n}"
 _OF_RUN = re.compile(r"\{n of ([a-z][a-z0-9_]*)\}")
 
@@ -13,7 +12,7 @@ class CaptionError(ValueError):
 
 
 def with_runs(caption: str, seeds: Mapping[str, int]) -> str:
-    """The caption with `{n of <run>}` replaced by that run's number of seeds; CaptionError for a run not among these."""
+    """The caption with `{n of <run>}` replaced by that run's number of seeds; CaptionError for another run."""
 
     def number(found: re.Match[str]) -> str:
         if found[1] not in seeds:

@@ -37,7 +37,9 @@ class _Canvas(RendererAgg):
         super().__init__(*figure.bbox.size, figure.dpi)
         self.lines: list[Line] = []
 
-    def draw_text(self, gc: Any, x: float, y: float, s: str, prop: Any, angle: float, *args: Any, **more: Any) -> None:
+    def draw_text(
+        self, gc: Any, x: float, y: float, s: str, prop: Any, angle: float, *args: Any, **more: Any
+    ) -> None:
         ismath = more.get("ismath", args[0] if args else False)
         width, height, below = self.get_text_width_height_descent(s, prop, ismath)
         turned = np.deg2rad(angle)

@@ -187,7 +187,7 @@ class Room:
         yield from self.shown()
 
     def shown(self) -> Iterator[Path]:
-        """What a reader sees of its build: tables, figures and captions, verdicts; neither fleets nor the record."""
+        """What a reader sees of its build: tables, figures, captions, verdicts; neither fleets nor the record."""
         for table in self.tables:
             yield self.table_path(table)
         for figure in self.figures:

@@ -1,7 +1,7 @@
 """`make sync`: writes the files that follow from others, since DVC cannot list folders and pages cannot count.
 
-DVC's stages follow from the rooms, schemas from the typed specs, boards and the picture on top of README.md from the
-committed verdicts. What is written is a pure function of the checkout, so a test can say whether all is in step.
+DVC's stages follow from the rooms, schemas from the typed specs, boards and README.md's picture from the committed
+verdicts. What is written is a pure function of the checkout, so a test can say whether all is in step.
 """
 
 import json

@@ -1,7 +1,8 @@
 """Writing the atlas: `results/<scale>/atlas/`, an index, a page a room, a contact sheet of all figures.
 
-Beside them lie copies of what they show. Figures and tables are copied and not embedded: pages stay small, browsers load what is looked at, and the folder
-can be moved or sent as it is. The pages are a function of the results alone, so equal results give equal bytes.
+Beside them lie copies of what they show. Figures and tables are copied and not embedded: pages stay small, browsers
+load what is looked at, and the folder can be moved or sent as it is. The pages are a function of the results alone,
+so equal results give equal bytes.
 """
 
 import base64

@@ -54,5 +54,5 @@ def svg(verdicts: Sequence[Mapping[str, Any]]) -> str:
 
 def _deciding(claim: Mapping[str, Any]) -> Mapping[str, Any]:
     """The part of a claim whose numbers the claim shows, with its threshold; the claim itself if it has no parts."""
-    shown = [part for part in claim.get("parts", {}).values() if part["interval"] == claim["interval"]]
-    return shown[0] if shown else claim
+    parts = claim.get("parts", {}).values()
+    return next((part for part in parts if part["interval"] == claim["interval"]), claim)
