@@ -53,6 +53,6 @@ def svg(verdicts: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _deciding(claim: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part of a claim whose numbers the claim shows, with its threshold; the claim itself if it has no parts."""
+    """The part of a claim whose numbers the claim shows, with its threshold; without parts the claim itself."""
     parts = claim.get("parts", {}).values()
     return next((part for part in parts if part["interval"] == claim["interval"]), claim)

@@ -32,12 +32,15 @@ def score_vs_rank(table: pd.DataFrame, figure: Figure) -> None:
     shown = table[table["run"] != "same"]
     names = [*dict.fromkeys(shown["score"])]
     colours = dict(zip(ARCHITECTURES, seaborn.color_palette("colorblind"), strict=False))
+    dashes = dict(zip(ARCHITECTURES, ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)), "-"), strict=True))
     panels = figure.subplots(1, len(names))
     for axes, score in zip(panels, names, strict=True):
         sign = -1 if score in ("mean_confidence", "mean_accuracy") else 1
         for run, rows in shown[shown["score"] == score].groupby("run", sort=False):
             ranks = 100 * rows["rank"]
-            axes.plot(ranks, sign * rows["value"], color=colours[run], label=ARCHITECTURES[run])
+            axes.plot(
+                ranks, sign * rows["value"], color=colours[run], linestyle=dashes[run], label=ARCHITECTURES[run]
+            )
             axes.fill_between(ranks, sign * rows["low"], sign * rows["high"], color=colours[run], alpha=0.2, lw=0)
         axes.set(xlabel="rank (% of examples)", ylabel=SCORES[score] + (" (nats)" if "entropy" in score else ""))
     legend_right(panels[-1])

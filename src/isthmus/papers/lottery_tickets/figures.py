@@ -21,6 +21,7 @@ ARMS = {
 FRESH = {**ARMS, "naive": "re-initialised"}
 _PALETTE = dict(zip(ARMS, seaborn.color_palette("colorblind"), strict=False))
 COLOURS = {names[arm]: colour for names in (ARMS, FRESH) for arm, colour in _PALETTE.items()}
+MARKERS = ["o", "s", "D", "v", "^", "P"]
 ACCURACY = "test accuracy (%)"
 KEPT = "share of weights kept (%)"
 STABLE = 2.0  # points of error, by Frankle et al. (2020)
@@ -75,13 +76,13 @@ def instability_vs_rewind(table: pd.DataFrame, figure: Figure) -> None:
         percent=100 * chosen["instability"],
         network=chosen["density"].map(lambda share: "dense" if share == 1 else f"ticket, {100 * share:.3g} %"),
     ).sort_values(["rewind", "density"], ascending=[True, False], kind="stable")
-    rates = sorted(shown["lr"].unique())
+    rates, networks = sorted(shown["lr"].unique()), list(dict.fromkeys(shown["network"]))
     panels = np.atleast_1d(figure.subplots(1, len(rates), sharey=True))
     for axes, rate in zip(panels, rates, strict=True):
         seaborn.pointplot(
             shown[shown["lr"] == rate], x="k", y="percent", hue="network", palette="colorblind", dodge=0.2,
-            errorbar=interval95, markersize=4, linewidth=1.2, err_kws={"linewidth": 1}, ax=axes,
-            legend=axes is panels[-1],
+            hue_order=networks, markers=MARKERS[: len(networks)], errorbar=interval95, markersize=4, linewidth=1.2,
+            err_kws={"linewidth": 1}, ax=axes, legend=axes is panels[-1],
         )  # fmt: skip
         axes.axhline(STABLE, color="0.3", linestyle=":", label="stable below")
         axes.set(title=f"peak rate {rate:g}", xlabel="update k (share of training)", ylabel="instability (points)")
@@ -101,7 +102,7 @@ def gap_vs_instability(table: pd.DataFrame, figure: Figure) -> None:
     )
     kinds = {"dense": "dense", **FRESH}
     colours = seaborn.color_palette("colorblind")
-    for (arm, name), colour, marker in zip(kinds.items(), colours, "osDv^P", strict=False):
+    for (arm, name), colour, marker in zip(kinds.items(), colours, MARKERS, strict=False):
         cells = shown[shown["arm"] == arm].groupby(["density", "lr", "rewind"])
         if not len(cells):
             continue
@@ -149,7 +150,8 @@ def recovered_vs_width(table: pd.DataFrame, figure: Figure) -> None:
     shown = shown.assign(value=100 * shown["accuracy"])
     seaborn.pointplot(
         shown, x="width", y="value", hue="arm shown", palette=COLOURS, errorbar=interval95, dodge=0.4, markersize=4,
-        linestyle="none", capsize=0.08, err_kws={"linewidth": 1}, ax=left,
+        hue_order=list(ARMS.values()), markers=MARKERS[: len(ARMS)], linestyle="none", capsize=0.08,
+        err_kws={"linewidth": 1}, ax=left,
     )  # fmt: skip
     left.set(xlabel="width (units)", ylabel=ACCURACY, title=f"{100 * min(common):.3g} % kept")
     left.legend(title=None, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.4)

@@ -102,7 +102,10 @@ def cost_vs_samples(table: pd.DataFrame, figure: Figure) -> None:
     shown = table.assign(law="k = " + table["k"].astype(str) + where + noisy)
     colours = seaborn.color_palette("colorblind", shown["law"].nunique())
     axes.set_xscale("log")
-    seaborn.lineplot(shown, x="n", y="cost", hue="law", palette=colours, errorbar=interval95, marker="o", ax=axes)
+    seaborn.lineplot(
+        shown, x="n", y="cost", hue="law", style="law", markers=True, dashes=False, palette=colours,
+        errorbar=interval95, ax=axes,
+    )  # fmt: skip
     for (_, rows), colour in zip(shown.groupby("law", sort=False), colours, strict=True):
         sizes = np.sort(rows["n"].unique())
         start = rows[rows["n"] == sizes[0]]["cost"].mean()
