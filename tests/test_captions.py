@@ -42,6 +42,5 @@ def test_n_of_a_run_is_its_seeds():
         captions.with_runs("{n of other}", {"main": 3, "still": 4})
 
 
-def test_n_of_nothing_is_refused():
-    with pytest.raises(captions.CaptionError, match=r"wanted \{n\} where intervals are drawn"):
-        captions.with_n("over {n} seeds", set())
+def test_single_values_which_have_no_interval_are_one():
+    assert captions.with_n("over {n} seeds", set()) == "over 1 seeds"

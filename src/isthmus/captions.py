@@ -8,7 +8,7 @@ _OF_RUN = re.compile(r"\{n of ([a-z][a-z0-9_]*)\}")
 
 
 class CaptionError(ValueError):
-    """A caption that asks for a number that there is not."""
+    """A caption that asks for the seeds of a run that there is not."""
 
 
 def with_runs(caption: str, seeds: Mapping[str, int]) -> str:
@@ -25,9 +25,7 @@ def with_runs(caption: str, seeds: Mapping[str, int]) -> str:
 def with_n(caption: str, counts: Collection[int]) -> str:
     """The caption with `{n}` replaced by the numbers of units counted: `12`, or `4 to 12` where they differ.
 
-    CaptionError if it has that and nothing was counted.
+    Where none was counted it is 1: seaborn draws a single value without asking for its interval.
     """
-    if N in caption and not counts:
-        raise CaptionError("wanted {n} where intervals are drawn (interval95) or units counted (count), found none")
-    few, many = (min(counts), max(counts)) if counts else (0, 0)
+    few, many = min(counts, default=1), max(counts, default=1)
     return caption.replace(N, f"{few}" if few == many else f"{few} to {many}")

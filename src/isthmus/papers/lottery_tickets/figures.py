@@ -8,7 +8,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from isthmus.figures import PAGE, from_zero, interval95, legend_right, ticks_at
+from isthmus.figures import PAGE, count, from_zero, interval95, legend_right, ticks_at
 
 ARMS = {
     "ticket": "ticket",
@@ -207,6 +207,7 @@ def path_barrier(table: pd.DataFrame, figure: Figure) -> None:
 def overlap_by_layer(table: pd.DataFrame, figure: Figure) -> None:
     """Overlap of two networks' masks by layer, before and after alignment, against the share of weights kept."""
     layers = list(dict.fromkeys(table["layer"]))
+    count(table["pair"])
     figure.set_size_inches(PAGE, 2.1)
     panels = np.atleast_1d(figure.subplots(1, len(layers), sharey=True))
     names = {"as they are": "as they are", "aligned": "aligned", "random": "random order", "chance": "chance"}
