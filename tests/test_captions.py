@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from studies import Project, changed, forget, toy
 
-from isthmus import captions, figures, rooms
+from isthmus import captions, figures, jobs, rooms
+from isthmus.errors import UserError
 
 FIGURES = [(slug, name) for slug in rooms.slugs() for name in rooms.load(slug, "laptop").figures]
 
@@ -40,6 +42,17 @@ def test_n_of_a_run_is_its_seeds():
     assert captions.with_runs("{n of main}, {n of still}, {n}", {"main": 3, "still": 4}) == "3, 4, {n}"
     with pytest.raises(captions.CaptionError, match=r"a run of main, still, found 'other'"):
         captions.with_runs("{n of other}", {"main": 3, "still": 4})
+
+
+def test_a_run_that_there_is_not_is_told_with_file_and_key(tmp_path, monkeypatch):
+    project = Project(tmp_path, monkeypatch)
+    project.write(changed(toy(), "figures.norm_by_seed.caption", "{n of adams} seeds"))
+    told = r"study\.yaml: figures\.norm_by_seed\.caption: wanted .* a run of sgd, adam, found 'adams'"
+    try:
+        with pytest.raises(UserError, match=told):
+            jobs.draw("toy", "laptop", "norm_by_seed")
+    finally:
+        forget()
 
 
 def test_single_values_which_have_no_interval_are_one():

@@ -37,7 +37,9 @@ class Figure(Spec):
     """A figure: the function of this name in the room's figures.py, the table that it draws, its caption."""
 
     table: Name
-    caption: str
+    caption: str = Field(
+        description="what bars and bands are, over how many: {n} is counted as it is drawn, {n of main} are a run's seeds"
+    )
 
 
 class Plot(Spec):
