@@ -47,7 +47,7 @@ def test_n_of_a_run_is_its_seeds():
 def test_a_run_that_there_is_not_is_told_with_file_and_key(tmp_path, monkeypatch):
     project = Project(tmp_path, monkeypatch)
     project.write(changed(toy(), "figures.norm_by_seed.caption", "{n of adams} seeds"))
-    told = r"study\.yaml: figures\.norm_by_seed\.caption: wanted .* a run of sgd, adam, found 'adams'"
+    told = r"study\.yaml: figures\.norm_by_seed\.caption: wanted .* a run of adam, sgd, found 'adams'"
     try:
         with pytest.raises(UserError, match=told):
             jobs.draw("toy", "laptop", "norm_by_seed")

@@ -38,7 +38,7 @@ class Figure(Spec):
 
     table: Name
     caption: str = Field(
-        description="what bars and bands are, over how many: {n} is counted as it is drawn, {n of main} are a run's seeds"
+        description="says n: {n} is counted as the figure is drawn, {n of main} is a run's number of seeds"
     )
 
 
