@@ -113,6 +113,8 @@ def gap_vs_instability(table: pd.DataFrame, figure: Figure) -> None:
         )  # fmt: skip
     axes.set(xscale="symlog", yscale="symlog")
     axes.autoscale_view()
+    low, high = axes.get_ylim()
+    ticks_at(axes.yaxis, [place for place in (-100, -10, 0, 10, 100) if low <= place <= high])
     axes.set(xlabel="instability (points of test error)", ylabel="accuracy below dense (points)")
     legend_right(axes)
 
