@@ -11,7 +11,7 @@ ATLAS := results/$(SCALE)/atlas/index.html
 BUILT = $(wildcard results/$(SCALE)/*/provenance.json)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: atlas report test torture bench bench-matching bench-removal lint sync readme lock
+.PHONY: atlas figures report test torture bench bench-matching bench-removal lint sync readme lock
 
 atlas: $(READY)
 	snakemake --cores $(CORES) --config scale=$(SCALE)
@@ -19,6 +19,11 @@ atlas: $(READY)
 	snakemake $(ATLAS) --cores 1 --config scale=$(SCALE)
 	@isthmus verdicts --scale $(SCALE)
 	@echo "The atlas, a page of all verdicts and one a paper: $(CURDIR)/$(ATLAS)"
+
+# A contact sheet: every figure of a scale on one page, each at the size at which it is printed.
+figures: $(READY)
+	snakemake $(ATLAS) --cores $(CORES) --config scale=$(SCALE)
+	@echo "All figures: $(CURDIR)/$(dir $(ATLAS))figures.html"
 
 report: $(READY) $(REPORT)
 

@@ -124,7 +124,8 @@ class Planted:
         self.judge(name, made_by)
         for path in room.shown():
             if path != room.verdict_path:
-                store.write_text(path, SVG if path.suffix == ".svg" else "seed,norm\n1,2.0\n")
+                content = {".svg": SVG, ".txt": f"How long. n = 12. {EVIL}\n"}
+                store.write_text(path, content.get(path.suffix, "seed,norm\n1,2.0\n"))
         machine = {"name": "m", "system": "Linux", "processor": "x86_64", "cores": 2}
         made = {"time": "2026-01-02T03:04:05+00:00", "machine": machine, "commit": "c" * 40, "uncommitted": True}
         made |= {"python": "3.11.7", "libraries": {"torch": "2.11.0"}}

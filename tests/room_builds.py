@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from studies import forget
 from training import Steps
 
-from isthmus import figures, paths, rooms, store
+from isthmus import captions, figures, legibility, paths, rooms, store
 from isthmus.claims import Claim
 from isthmus.data import prepared
 from isthmus.engine.fleet import Fleet
@@ -35,12 +35,13 @@ class Build:
     tables: dict[str, pd.DataFrame]
 
     def drawn(self, name: str) -> Figure:
-        """One figure of the room, drawn of its table."""
+        """One figure of the room, drawn of its table; its text must be readable, and its caption find its n."""
         module = import_module(f"isthmus.papers.{self.room.slug}.figures")
-        with figures.style():
+        with figures.style(), figures.counted() as counts:
             figure = figures.blank()
             getattr(module, name)(self.tables[self.room.figures[name].table], figure)
-            figure.canvas.draw()
+            assert legibility.faults(figure) == []
+        assert counts or captions.N not in self.room.figures[name].caption
         return figure
 
 

@@ -75,6 +75,21 @@ def test_one_value_has_no_error_bar():
     assert figures.interval95([3.0]) == (3.0, 3.0)
 
 
+@pytest.mark.parametrize("linear_below", [None, 0.01])
+def test_an_axis_from_zero_has_a_margin_above_and_shows_markers_at_zero_whole(linear_below):
+    with figures.style():
+        figure = figures.blank()
+        axes = figure.subplots()
+        (line,) = axes.plot([0, 1, 2], [0.0, 0.1, 1.0], marker="o")
+        (bare,) = axes.plot([0, 2], [1.0, 1.0])
+        figures.from_zero(axes, linear_below)
+        figure.canvas.draw()
+    (_, top) = axes.transAxes.inverted().transform(axes.transData.transform((0, 1.0)))
+    assert 0.9 < top < 0.97
+    assert axes.get_ylim()[0] == 0
+    assert (line.get_clip_on(), bare.get_clip_on()) == (False, True)
+
+
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(UserError, match=r"file/figure\.svg: could not be written"):
@@ -88,10 +103,11 @@ def test_the_verb_writes_the_same_files_twice_from_a_table_on_disk(tmp_path):
     pd.DataFrame(rows, columns=["lr", "method", "alpha", "loss"]).to_csv(table, index=False)
     made = []
     for name in ("a", "b"):
-        outs = [tmp_path / name / f"loss_along_line.{kind}" for kind in KINDS]
-        draw("ot_lmc", "loss_along_line", table, outs, {"room": "ot_lmc"})
-        made.append([path.read_bytes() for path in outs])
+        outs, text = [tmp_path / name / f"line.{kind}" for kind in KINDS], tmp_path / name / "caption.txt"
+        assert draw("ot_lmc", "loss_along_line", table, outs, {"room": "ot_lmc"}, "One pair (n = 1).", text) == []
+        made.append([path.read_bytes() for path in (*outs, text)])
     assert made[0] == made[1]
-    about = json.loads(Image.open(tmp_path / "a/loss_along_line.png").info["Description"])
+    assert made[0][-1] == b"One pair (n = 1).\n"
+    about = json.loads(Image.open(tmp_path / "a/line.png").info["Description"])
     assert about["table"] == str(table)
     assert len(about["table sha256"]) == 64

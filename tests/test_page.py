@@ -148,6 +148,16 @@ def test_no_text_of_a_study_a_verdict_or_a_card_is_markup(there):
         assert "&lt;script&gt;document" in text
 
 
+def test_a_caption_has_n_as_it_was_counted_and_all_figures_are_on_one_page(there):
+    there.write()
+    assert "n = 12." in there.page("toy").read_text()
+    sheet = there.page("figures").read_text()
+    for name in ("toy", "toy%40gentle"):
+        assert f'<a href="{name}.html#figure-norm_by_seed"' in sheet
+        assert f'<img src="files/{name}/norm_by_seed.svg"' in sheet
+    assert sheet.count("n = 12.") == 2
+
+
 def test_the_report_is_linked_where_it_is(there):
     assert "report.html" not in there.write()
     (there.root / "results/laptop/report.html").write_text("graph")

@@ -168,7 +168,7 @@ def test_the_report_is_one_page_with_the_verdicts_first(built):
     page = built.root / "report.html"
     built.must("snakemake", "toy", "--report", str(page))
     text = page.read_text()
-    for wanted in ("networks have a length", "A toy paper", "How long each network is"):
+    for wanted in ("networks have a length", "A toy paper", "How long each network is, by *seed* (n = 6)."):
         assert wanted in text
     assert 'src="http' not in text
 

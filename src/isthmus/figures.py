@@ -1,7 +1,8 @@
 """One look for all figures, and files whose bytes depend on what is drawn alone. Imports no torch."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
@@ -82,11 +84,35 @@ def save(figure: Figure, paths: Sequence[Path], about: Mapping[str, str]) -> Non
     plt.close(figure)
 
 
+# How many units stand behind what is being drawn.
+_UNITS: ContextVar[set[int] | None] = ContextVar("units", default=None)
+
+
+@contextmanager
+def counted() -> Iterator[set[int]]:
+    """The n of everything that is drawn within the block: of each interval, and of what `count` is given."""
+    token = _UNITS.set(set())
+    try:
+        yield _UNITS.get()
+    finally:
+        _UNITS.reset(token)
+
+
+def count(units: Iterable[Hashable]) -> None:
+    """Count the different units behind what is drawn without an interval, so that the caption can say n."""
+    if (found := _UNITS.get()) is not None:
+        found.add(len(set(units)))
+
+
 def interval95(values: Iterable[float]) -> tuple[float, float]:
-    """95 % interval of the mean by Student's t, for error bars of few units; (mean, mean) of a single value."""
+    """95 % interval of the mean by Student's t, for error bars of few units; (mean, mean) of a single value.
+
+    The values are counted as units: one value a seed, a pair, a data draw.
+    """
     from scipy.special import stdtrit  # a tenth of scipy.stats' import time
 
     values = np.asarray(list(values), dtype=float)
+    count(range(len(values)))
     if len(values) < 2:
         return float(values.mean()), float(values.mean())
     half = stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values))
@@ -97,6 +123,22 @@ def ticks_at(axis: Axis, values: Sequence[float]) -> None:
     """Ticks of a logarithmic axis at these values, written out."""
     axis.set_ticks(values, labels=[f"{value:g}" for value in values])
     axis.set_minor_locator(NullLocator())
+
+
+def from_zero(axes: Axes, linear_below: float | None = None, decades: float = 0.4) -> None:
+    """The y axis from 0 on, with markers that lie there drawn whole; call it when all is drawn.
+
+    linear_below: the axis is logarithmic above this, and what is below takes the room of so many `decades`; None:
+    linear throughout.
+    """
+    if linear_below is not None:
+        axes.set_yscale("symlog", linthresh=linear_below, linscale=decades)
+        axes.autoscale_view(scalex=False)  # matplotlib keeps the margins of the scale before
+    axes.set_ylim(bottom=0)
+    marked = [line for line in axes.lines if line.get_marker() not in ("", "None", None)]
+    points = [drawn for drawn in axes.collections if isinstance(drawn, PathCollection)]
+    for artist in (*marked, *points):
+        artist.set(clip_on=False, in_layout=False)  # seaborn's empty ones for the legend would take room
 
 
 def legend_right(axes: Axes, title: str | None = None) -> None:

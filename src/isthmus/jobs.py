@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from isthmus import paths, records, rooms, roots
+from isthmus import captions, paths, records, rooms, roots
 from isthmus.data import register
 from isthmus.errors import UserError
 from isthmus.progress import Progress
@@ -91,7 +91,7 @@ def judge(room: str, scale: str, places: Mapping[str, str]) -> None:
 
 
 def draw(room: str, scale: str, figure: str) -> None:
-    """Draw one figure from its table."""
+    """Draw one figure from its table, and write its caption. What of it cannot be read in print is told."""
     home = rooms.load(room, scale)
     spec = _named(home.figures, figure, "figure", home)
 
@@ -104,10 +104,17 @@ def draw(room: str, scale: str, figure: str) -> None:
         "scale": home.scale,
         "drawn by": f"isthmus.papers.{home.slug}.figures.{figure}",
     }
-    outs = home.figure_paths(figure)
+    outs, text = home.figure_paths(figure), home.caption_path(figure)
     with _clocked():
-        verb.draw(home.slug, figure, home.table_path(spec.table), outs, about)
-    for out in outs:
+        try:
+            seeds = {name: len({one.seed for one in run.recipe.networks}) for name, run in home.runs.items()}
+            caption = captions.with_runs(spec.caption, seeds)
+            faults = verb.draw(home.slug, figure, home.table_path(spec.table), outs, about, caption, text)
+        except captions.CaptionError as error:
+            raise UserError(f"{home.source}: figures.{figure}.caption: {error}") from error
+    for fault in faults:
+        print(f"{outs[0]}: {fault}")
+    for out in (*outs, text):
         records.note(out)
 
 

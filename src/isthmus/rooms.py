@@ -16,9 +16,9 @@ from isthmus.rounds import unrolled
 PAPERS = Path(__file__).parent / "papers"
 VARIANTS = Path("config/variants")
 LAPTOP = "laptop"
-# Targets and rules of the workflow.
+# Targets and rules of the workflow, and pages of the atlas.
 _VERBS = {"prepare", "train", "measure", "judge", "draw", "record", "page"}
-RESERVED = _VERBS | {"all", "atlas", "data", "report", "unknown"}
+RESERVED = _VERBS | {"all", "atlas", "data", "figures", "index", "report", "unknown"}
 
 _VARIANT = re.compile(r"^[a-z][a-z0-9_]*@[a-z0-9][a-z0-9_-]*$")
 
@@ -166,6 +166,10 @@ class Room:
         """Where a figure lies: SVG, PDF and PNG."""
         return [self.folder / "figures" / f"{name}.{kind}" for kind in ("svg", "pdf", "png")]
 
+    def caption_path(self, name: str) -> Path:
+        """Where the caption of a figure lies, with n as counted when it was drawn."""
+        return self.folder / "figures" / f"{name}.txt"
+
     @property
     def verdict_path(self) -> Path:
         """Where its verdicts lie."""
@@ -184,11 +188,11 @@ class Room:
         yield from self.shown()
 
     def shown(self) -> Iterator[Path]:
-        """What a reader sees of its build: tables, figures, verdicts; neither fleets nor the record."""
+        """What a reader sees of its build: tables, figures, captions, verdicts; neither fleets nor the record."""
         for table in self.tables:
             yield self.table_path(table)
         for figure in self.figures:
-            yield from self.figure_paths(figure)
+            yield from (*self.figure_paths(figure), self.caption_path(figure))
         yield self.verdict_path
 
 

@@ -37,7 +37,9 @@ class Figure(Spec):
     """A figure: the function of this name in the room's figures.py, the table that it draws, its caption."""
 
     table: Name
-    caption: str
+    caption: str = Field(
+        description="says n: {n} is counted as the figure is drawn, {n of main} is a run's number of seeds"
+    )
 
 
 class Plot(Spec):

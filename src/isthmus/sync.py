@@ -1,7 +1,7 @@
 """`make sync`: writes the files that follow from others, since DVC cannot list folders and pages cannot count.
 
-DVC's stages follow from the rooms, schemas from the typed specs, boards from the committed verdicts. What is
-written is a pure function of the checkout, so a test can say whether all is in step.
+DVC's stages follow from the rooms, schemas from the typed specs, boards and README.md's picture from the committed
+verdicts. What is written is a pure function of the checkout, so a test can say whether all is in step.
 """
 
 import json
@@ -13,7 +13,11 @@ import yaml
 
 from isthmus import board, paths, rooms, specs, store, typed, verdicts
 from isthmus.errors import UserError
+<<<<<<< HEAD
 from isthmus.redraw import REDRAW
+=======
+from isthmus.page import headlines
+>>>>>>> issue7-F
 
 _NOTE = "# Written by `make sync` from the rooms: change those.\n"
 _PACKAGE = Path("src/isthmus")
@@ -42,7 +46,10 @@ def generated() -> Iterator[tuple[Path, str]]:
     yield Path("workflow/schemas/config.schema.json"), _schema(specs.Config)
     yield Path("workflow/schemas/study.schema.json"), _schema(specs.Study)
     yield Path("workflow/schemas/variant.schema.json"), _schema(specs.Overlay)
-    rows = board.rows(board.read(rooms.LAPTOP))
+    published = board.read(rooms.LAPTOP)
+    if published:
+        yield paths.results(rooms.LAPTOP, "headlines.svg"), headlines.svg(published)
+    rows = board.rows(published)
     pages = {
         _PACKAGE / "papers" / slug / "README.md": [row for row in rows if row.paper == slug]
         for slug in rooms.slugs()

@@ -201,6 +201,14 @@ def figure_of(wildcards):
     return item_of(wildcards, "figure", room_of(wildcards).figures)
 
 
+def caption_of(wildcards):
+    """What a figure's caption says: with n once it is drawn, as the study has it before."""
+    written = room_of(wildcards).caption_path(wildcards.figure)
+    return (
+        written.read_text() if written.is_file() else figure_of(wildcards).caption
+    )
+
+
 @plainly
 def fleets_of(wildcards):
     """The chunks that a table is measured on, wherever they are trained."""

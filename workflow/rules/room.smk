@@ -80,14 +80,14 @@ rule draw:
             caption="../report/figure.rst",
             labels=lambda wildcards: {"figure": wildcards.figure},
         ),
-        multiext("results/{scale}/{room}/figures/{figure}", ".pdf", ".png"),
+        multiext("results/{scale}/{room}/figures/{figure}", ".pdf", ".png", ".txt"),
     log:
         "logs/{scale}/{room}/draw.{figure}.log",
     localrule: True
     params:
         code=code(lambda wildcards: roots.draw(room_of(wildcards))),
         figure=lambda wildcards: canonical_json(figure_of(wildcards).model_dump()),
-        caption=lambda wildcards, output: figure_of(wildcards).caption,
+        caption=lambda wildcards, output: caption_of(wildcards),
     shell:
         LOGGED
         + "python -m isthmus draw {wildcards.room:q} {wildcards.figure:q} --scale {wildcards.scale:q}"

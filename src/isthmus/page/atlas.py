@@ -1,7 +1,8 @@
-"""Writing the atlas: `results/<scale>/atlas/`, an index, a page a room, and copies of what they show beside them.
+"""Writing the atlas: `results/<scale>/atlas/`, an index, a page a room, a contact sheet of all figures.
 
-Figures and tables are copied and not embedded: pages stay small, browsers load what is looked at, and the folder
-can be moved or sent as it is. The pages are a function of the results alone, so equal results give equal bytes.
+Beside them lie copies of what they show. Figures and tables are copied and not embedded: pages stay small, browsers
+load what is looked at, and the folder can be moved or sent as it is. The pages are a function of the results alone,
+so equal results give equal bytes.
 """
 
 import base64
@@ -39,6 +40,9 @@ def write(scale: str) -> Path:
         path = folder / f"{one.room.name}.html"
         store.write_text(path, _page("paper.html", one=one, **about))
         written |= {path, *_copies(one.room, folder)}
+    sheet = folder / "figures.html"
+    store.write_text(sheet, _page("figures.html", **about))
+    written.add(sheet)
     absent = [one for one in found if isinstance(one, Absent)]
     store.write_text(index, _page("index.html", absent=absent, **about))
     for path in folder.rglob("*"):

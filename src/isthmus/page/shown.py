@@ -24,6 +24,8 @@ WORDS = {
     "out of reach": ("–", "nothing can be run at this scale, or a known effect is not seen at it"),
 }
 
+NOT_JUDGED = ("out of reach", "not run")
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -75,10 +77,17 @@ class Shown:
         """Whether other code or settings than today's made it."""
         return self.verdict["fingerprint"] != verdicts.fingerprint(self.room)
 
+    @cached_property
+    def captions(self) -> dict[str, str]:
+        """Figure -> its caption, with n as counted when it was drawn."""
+        return {
+            name: self.room.caption_path(name).read_text(encoding="utf-8").strip() for name in self.room.figures
+        }
+
     @property
     def beyond(self) -> list[Claim]:
         """The claims that have no result at this scale."""
-        return [claim for claim in self.claims if claim.row.verdict in ("out of reach", "not run")]
+        return [claim for claim in self.claims if claim.row.verdict in NOT_JUDGED]
 
     @property
     def judged(self) -> int:

@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 import seaborn
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from isthmus.figures import PAGE, interval95, legend_right
+from isthmus.figures import PAGE, count, from_zero, interval95, legend_right
 
 # Barriers reach down to exactly 0: the axis is linear below this, in nats, and logarithmic above.
 LINEAR_BELOW = 1e-3
@@ -26,7 +25,7 @@ def barrier_vs_sigma(table: pd.DataFrame, figure: Figure) -> None:
     )  # fmt: skip
     axes.set_xticks(list(places.values()), ["one\nweight", "$10^{-4}$", "$10^{-2}$", "$10^{-1}$"])
     axes.set(xlabel="size of the kick, sigma (initial weights' norm)", ylabel=BARRIER)
-    _barrier_axis(axes)
+    from_zero(axes, LINEAR_BELOW)
     legend_right(axes, "kick at")
 
 
@@ -44,7 +43,7 @@ def barrier_vs_time(table: pd.DataFrame, figure: Figure) -> None:
     times = kicked.drop_duplicates("place").sort_values("place")
     axes.set_xticks(times["place"], times["when"])
     axes.set(xlabel="time of the kick (share of training)", ylabel=BARRIER)
-    _barrier_axis(axes)
+    from_zero(axes, LINEAR_BELOW)
     legend_right(axes)
 
 
@@ -64,18 +63,20 @@ def barrier_by_setting(table: pd.DataFrame, figure: Figure) -> None:
     )  # fmt: skip
     axes.set(xlabel="", ylabel=BARRIER)
     axes.legend(title=None, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    _barrier_axis(axes)
+    from_zero(axes, LINEAR_BELOW)
 
 
 def barrier_vs_distance(table: pd.DataFrame, figure: Figure) -> None:
     """Barrier against L2 distance, one point per copy."""
     axes = figure.subplots()
     kicked = named(table)
+    count(kicked["seed"])
     seaborn.scatterplot(
         kicked, x="l2", y="barrier", hue="when", style="when", palette="viridis", s=14, linewidth=0, ax=axes
     )
     axes.set(xscale="log", xlabel="L2 distance at the end of training", ylabel=BARRIER)
-    _barrier_axis(axes)
+    axes.autoscale_view()
+    from_zero(axes, LINEAR_BELOW)
     legend_right(axes, "kick at")
 
 
@@ -102,7 +103,7 @@ def growth(table: pd.DataFrame, figure: Figure) -> None:
     figure.set_size_inches(PAGE, 2.2)
     shown = table.assign(
         copy=table["run"].map({"growth": "kick at ", "growth_kernel": "kernel regime, kick at "})
-        + table["at"].map("{:.0%}".format)
+        + table["at"].map("{:.0%}".format).str.replace("%", " %")
     )
     labels = {"l2": "L2 distance", "barrier": BARRIER, "cka": "angular CKA distance (rad)"}
     panels = figure.subplots(1, 3)
@@ -112,9 +113,8 @@ def growth(table: pd.DataFrame, figure: Figure) -> None:
             legend=axes is panels[-1],
         )  # fmt: skip
         axes.set(xlabel="training step (updates)", ylabel=label)
-    panels[0].set_yscale("symlog", linthresh=1e-3)
-    panels[0].set_ylim(bottom=0)
-    _barrier_axis(panels[1])
+    from_zero(panels[0], 1e-3, decades=1)
+    from_zero(panels[1], LINEAR_BELOW)
     legend_right(panels[-1])
 
 
@@ -122,6 +122,7 @@ def cka_vs_gain(table: pd.DataFrame, figure: Figure) -> None:
     """Ensemble gain against angular CKA distance, one point per copy."""
     axes = figure.subplots()
     shown = pd.concat([named(table), table[table["kind"] == "order"].assign(when="independent\norder")])
+    count(shown["seed"])
     seaborn.scatterplot(
         shown.assign(gain=100 * shown["ensemble_gain"]), x="cka", y="gain", hue="when", style="when",
         palette="viridis", s=14, linewidth=0, ax=axes,
@@ -141,8 +142,3 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
     when = kicked["at"].map("{:.3g}".format).map(lambda share: f"{100 * float(share):g} %")
     place = kicked["at"].rank(method="dense").astype(int)
     return kicked.assign(kick=kick, when=when, place=place).sort_values("at", kind="stable")
-
-
-def _barrier_axis(axes: Axes) -> None:
-    axes.set_yscale("symlog", linthresh=LINEAR_BELOW, linscale=0.4)
-    axes.set_ylim(bottom=0)

@@ -10,7 +10,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from isthmus.figures import PAGE, interval95, legend_right
+from isthmus.figures import PAGE, from_zero, interval95, legend_right
 
 METHODS = {
     "demp": "DemP", "slimming": "slimming", "snap": "SNAP", "cropit": "CroPit-S", "early_cropit": "EarlyCroP-S",
@@ -53,9 +53,14 @@ def dead_by_rate_and_batch(table: pd.DataFrame, figure: Figure) -> None:
     """Dead units after the last update as a map, rate by batch."""
     axes = figure.subplots()
     shown = _last(_plain(table[table["run"].str.startswith("adam_")]))
-    percent = 100 * shown.pivot_table(index="batch", columns="lr", values="dead", aggfunc="mean")
+    shown = shown.assign(percent=100 * shown["dead"])
+    percent, half = (
+        shown.pivot_table(index="batch", columns="lr", values="percent", aggfunc=how)
+        for how in ("mean", lambda values: np.ptp(interval95(values)) / 2)
+    )
+    text = percent.map("{:.1f}".format) + "\n± " + half.map("{:.1f}".format)
     seaborn.heatmap(
-        percent, annot=True, fmt=".1f", cmap="viridis", vmin=0, linewidths=0.5, cbar_kws={"label": DEAD}, ax=axes
+        percent, annot=text, fmt="", cmap="viridis", vmin=0, linewidths=0.5, cbar_kws={"label": DEAD}, ax=axes
     )
     axes.set_xticklabels([f"{rate:g}" for rate in percent.columns])
     axes.tick_params(axis="y", rotation=0)
@@ -72,8 +77,8 @@ def dead_by_noise(table: pd.DataFrame, figure: Figure) -> None:
     kinds = {
         ("minibatch", 0.0): "minibatches",
         ("gauss_live", 0.0): "whole set",
-        ("gauss_live", largest): "whole set, noise\non live scalars",
-        ("gauss_all", largest): "whole set, noise\non all scalars",
+        ("gauss_live", largest): "whole set,\nnoise on live\nscalars",
+        ("gauss_all", largest): "whole set,\nnoise on all\nscalars",
     }
     shown = shown.assign(
         kind=[kinds[key] for key in zip(shown["run"], shown["noise"], strict=True)], percent=100 * shown["dead"]
@@ -87,8 +92,7 @@ def dead_by_noise(table: pd.DataFrame, figure: Figure) -> None:
     )  # fmt: skip
     axes.axhline(100 * start["dead"].mean(), color="0.4", linestyle="--", linewidth=0.8, label="before training")
     axes.set(xlabel="gradient of each update", ylabel=DEAD)
-    axes.tick_params(axis="x", labelsize=5.5)
-    axes.set_ylim(bottom=0)
+    from_zero(axes)
     axes.legend(title=None, loc="lower right", bbox_to_anchor=(1.0, 1.0))
 
 
@@ -119,6 +123,7 @@ def accuracy_vs_sparsity(table: pd.DataFrame, figure: Figure) -> None:
     ):
         _curves(axes, shown, METHODS, column)
         axes.set(xlabel=label, ylabel=ACCURACY)
+        axes.label_outer(remove_inner_ticks=False)
     legend_right(panels[-1])
 
 
@@ -171,6 +176,7 @@ def _curves(axes: Axes, shown: pd.DataFrame, names: Mapping[str, str], column: s
     dense = shown[shown["method"] == "dense"]
     if len(dense):
         axes.axhline(dense["test"].mean(), color="0.4", linestyle="--", linewidth=0.8, label="dense")
+        axes.axhspan(*interval95(dense["test"]), color="0.4", alpha=0.12, linewidth=0)
 
 
 def _point(rows: pd.DataFrame, column: str) -> tuple[float, float, float, float]:

@@ -7,6 +7,7 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from isthmus.figures import PAGE, interval95, legend_right, ticks_at
 
@@ -36,6 +37,7 @@ def error_vs_samples(table: pd.DataFrame, figure: Figure) -> None:
         palette="colorblind", errorbar=interval95, markers=True, dashes=False, ax=axes,
     )  # fmt: skip
     axes.set(xlabel="random samples, $m$", ylabel="error (geometric mean)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_yscale("log", base=2)
     axes.legend(title=None, loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=1)
 
@@ -114,6 +116,7 @@ def samples_needed(table: pd.DataFrame, figure: Figure) -> None:
     )  # fmt: skip
     axes.plot(precisions, np.log2(1 / (2 * precisions)) - 1, color="0.4", linestyle="--", label="counting bound")
     axes.set(xscale="log", xlabel=r"median error, $\epsilon$", ylabel="samples needed", ylim=(0, None))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.invert_xaxis()
     legend_right(axes)
 
@@ -145,6 +148,7 @@ def popup(table: pd.DataFrame, figure: Figure) -> None:
             of_run = trained[trained["run"] == run]
             label = f"trained, width {of_run['hidden'].iloc[0]}"
             axes.axhline(of_run["accuracy"].mean(), color="0.2", linestyle=dashes, label=label)
+            axes.axhspan(*interval95(of_run["accuracy"]), color="0.2", alpha=0.12, linewidth=0)
         axes.set(ylabel="test accuracy (%)", ylim=(0, 103))
     kept.set(xlabel=f"share of the weights kept (h = {widest})")
     width.set(xlabel="hidden width, h (one half kept)", xscale="log")

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from isthmus.difficulty.components import principal
 from isthmus.difficulty.consistency import spearman_brown
-from isthmus.figures import PAGE, interval95, legend_right, ticks_at
+from isthmus.figures import PAGE, count, interval95, legend_right, ticks_at
 
 ARCHITECTURES = {
     "reference": "reference", "narrow": "narrow", "deep": "deep", "tanh": "tanh", "family": "convolutional",
@@ -32,12 +32,15 @@ def score_vs_rank(table: pd.DataFrame, figure: Figure) -> None:
     shown = table[table["run"] != "same"]
     names = [*dict.fromkeys(shown["score"])]
     colours = dict(zip(ARCHITECTURES, seaborn.color_palette("colorblind"), strict=False))
+    dashes = dict(zip(ARCHITECTURES, ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)), "-"), strict=True))
     panels = figure.subplots(1, len(names))
     for axes, score in zip(panels, names, strict=True):
         sign = -1 if score in ("mean_confidence", "mean_accuracy") else 1
         for run, rows in shown[shown["score"] == score].groupby("run", sort=False):
             ranks = 100 * rows["rank"]
-            axes.plot(ranks, sign * rows["value"], color=colours[run], label=ARCHITECTURES[run])
+            axes.plot(
+                ranks, sign * rows["value"], color=colours[run], linestyle=dashes[run], label=ARCHITECTURES[run]
+            )
             axes.fill_between(ranks, sign * rows["low"], sign * rows["high"], color=colours[run], alpha=0.2, lw=0)
         axes.set(xlabel="rank (% of examples)", ylabel=SCORES[score] + (" (nats)" if "entropy" in score else ""))
     legend_right(panels[-1])
@@ -73,7 +76,8 @@ def consistency_vs_runs(table: pd.DataFrame, figure: Figure) -> None:
 
 def covariance(table: pd.DataFrame, figure: Figure) -> None:
     """Heatmaps: correlations between scores of single runs, and what averaging over runs adds."""
-    figure.set_size_inches(PAGE, 4.5)
+    figure.set_size_inches(PAGE, 4.7)
+    count(table["block"])
     single, averaged = (_matrix(table, column) for column in ("single", "averaged"))
     change = averaged - single
     limit = float(np.nanmax(np.abs(change.to_numpy())))
@@ -91,7 +95,7 @@ def covariance(table: pd.DataFrame, figure: Figure) -> None:
     for axes in (left, right):
         axes.grid(visible=False)
         axes.set_facecolor("0.85")  # no value
-        axes.tick_params(labelsize=5.5, length=0)
+        axes.tick_params(labelsize=6, length=0)
         axes.set(xlabel="score of one group of runs", ylabel="score of another" if axes is left else "")
 
 

@@ -6,7 +6,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from isthmus.figures import PAGE, interval95, legend_right, ticks_at
+from isthmus.figures import PAGE, from_zero, interval95, legend_right, ticks_at
 
 METHODS = {
     "none": "as trained",
@@ -75,7 +75,8 @@ def barrier_vs_epoch(table: pd.DataFrame, figure: Figure) -> None:
     axes.set_xlim(left=-0.2)
     epochs = sorted(table["epoch"].unique())
     ticks_at(axes.xaxis, epochs)
-    axes.set(xlabel="epochs of training", ylabel=BARRIER, ylim=(0, None))
+    axes.set(xlabel="epochs of training", ylabel=BARRIER)
+    from_zero(axes)
     legend_right(axes, "units of B")
 
 
@@ -92,10 +93,9 @@ def barrier_vs_width(table: pd.DataFrame, figure: Figure) -> None:
         )  # fmt: skip
         axes.set_xscale("log", base=2)
         ticks_at(axes.xaxis, sorted(shown["width"].unique()))
-        axes.set(title=name, xlabel="width", ylabel="loss barrier (nats)")
-        # Barriers reach down to exactly 0: linear below a hundredth of a nat.
-        axes.set_yscale("symlog", linthresh=0.01, linscale=0.4)
-        axes.set_ylim(bottom=0)
+        axes.set(title=name, xlabel="width (units)", ylabel="loss barrier (nats)")
+    for axes in panels:
+        from_zero(axes, 0.01)  # barriers reach down to exactly 0
     legend_right(panels[-1], "units of B")
 
 
@@ -120,7 +120,7 @@ def variance_by_layer(table: pd.DataFrame, figure: Figure) -> None:
         )  # fmt: skip
         axes.set_xticks(range(1, int(shown[shown["depth"] == depth]["layer"].max()) + 1))
         axes.set(title=f"{depth} hidden layers", xlabel="hidden layer", ylabel="variance halfway / at the ends")
-    panels[0].set_ylim(bottom=0)
+    from_zero(panels[0])
     legend_right(panels[-1])
 
 
@@ -137,7 +137,7 @@ def accuracy_by_depth(table: pd.DataFrame, figure: Figure) -> None:
     order = list(dict.fromkeys(rows["row"]))
     mean = cells.mean().unstack().loc[order]
     half = cells.agg(lambda values: np.ptp(interval95(values)) / 2).unstack().loc[order]
-    figure.set_size_inches(5.4, 2.6)
+    figure.set_size_inches(PAGE, 2.6)
     axes = figure.subplots()
     text = mean.map("{:.1f}".format) + " ± " + half.map("{:.1f}".format)
     seaborn.heatmap(
@@ -192,7 +192,6 @@ def counterexample(table: pd.DataFrame, figure: Figure) -> None:
 
 def loss_surface(table: pd.DataFrame, figure: Figure) -> None:
     """Filled contours of the logarithm of the loss on the plane through A, B and matched B."""
-    figure.set_size_inches(4.2, 3.1)
     axes = figure.subplots()
     grid = table[table["corner"] == "grid"].pivot_table(index="v", columns="u", values="loss")
     levels = np.geomspace(grid.min(axis=None), grid.max(axis=None), 15)

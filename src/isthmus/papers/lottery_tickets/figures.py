@@ -8,7 +8,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from isthmus.figures import PAGE, interval95, legend_right, ticks_at
+from isthmus.figures import PAGE, count, from_zero, interval95, legend_right, ticks_at
 
 ARMS = {
     "ticket": "ticket",
@@ -21,6 +21,7 @@ ARMS = {
 FRESH = {**ARMS, "naive": "re-initialised"}
 _PALETTE = dict(zip(ARMS, seaborn.color_palette("colorblind"), strict=False))
 COLOURS = {names[arm]: colour for names in (ARMS, FRESH) for arm, colour in _PALETTE.items()}
+MARKERS = ["o", "s", "D", "v", "^", "P"]
 ACCURACY = "test accuracy (%)"
 KEPT = "share of weights kept (%)"
 STABLE = 2.0  # points of error, by Frankle et al. (2020)
@@ -45,7 +46,7 @@ def accuracy_vs_density(table: pd.DataFrame, figure: Figure) -> None:
 def speed_vs_density(table: pd.DataFrame, figure: Figure) -> None:
     """Updates to the least validation loss against the share of weights kept."""
     axes = _against_dense(table.assign(value=table["stop"]), "updates to the least validation loss", figure)
-    axes.set_ylim(bottom=0)
+    from_zero(axes)
 
 
 def _against_dense(table: pd.DataFrame, label: str, figure: Figure) -> Axes:
@@ -71,22 +72,23 @@ def instability_vs_rewind(table: pd.DataFrame, figure: Figure) -> None:
     several = chosen.groupby("density")["rewind"].nunique()
     chosen = chosen[chosen["density"].isin(several[several > 1].index)]
     shown = chosen.assign(
-        k=chosen["rewind"].map("{:.0%}".format),
+        k=(100 * chosen["rewind"]).map("{:.0f} %".format),
         percent=100 * chosen["instability"],
         network=chosen["density"].map(lambda share: "dense" if share == 1 else f"ticket, {100 * share:.3g} %"),
     ).sort_values(["rewind", "density"], ascending=[True, False], kind="stable")
-    rates = sorted(shown["lr"].unique())
+    rates, networks = sorted(shown["lr"].unique()), list(dict.fromkeys(shown["network"]))
     panels = np.atleast_1d(figure.subplots(1, len(rates), sharey=True))
     for axes, rate in zip(panels, rates, strict=True):
         seaborn.pointplot(
             shown[shown["lr"] == rate], x="k", y="percent", hue="network", palette="colorblind", dodge=0.2,
-            errorbar=interval95, markersize=4, linewidth=1.2, err_kws={"linewidth": 1}, ax=axes,
-            legend=axes is panels[-1],
+            hue_order=networks, markers=MARKERS[: len(networks)], errorbar=interval95, markersize=4, linewidth=1.2,
+            err_kws={"linewidth": 1}, ax=axes, legend=axes is panels[-1],
         )  # fmt: skip
         axes.axhline(STABLE, color="0.3", linestyle=":", label="stable below")
         axes.set(title=f"peak rate {rate:g}", xlabel="update k (share of training)", ylabel="instability (points)")
     # Once all panels are drawn: they share the axis, and a limit ends its scaling.
-    panels[0].set_ylim(bottom=0)
+    for axes in panels:
+        from_zero(axes)
     legend_right(panels[-1])
 
 
@@ -100,7 +102,7 @@ def gap_vs_instability(table: pd.DataFrame, figure: Figure) -> None:
     )
     kinds = {"dense": "dense", **FRESH}
     colours = seaborn.color_palette("colorblind")
-    for (arm, name), colour, marker in zip(kinds.items(), colours, "osDv^P", strict=False):
+    for (arm, name), colour, marker in zip(kinds.items(), colours, MARKERS, strict=False):
         cells = shown[shown["arm"] == arm].groupby(["density", "lr", "rewind"])
         if not len(cells):
             continue
@@ -109,10 +111,10 @@ def gap_vs_instability(table: pd.DataFrame, figure: Figure) -> None:
             middle[0], reach[0], xerr=middle[1], yerr=reach[1], fmt=marker, markersize=3.5, color=colour,
             elinewidth=0.6, linestyle="none", label=name,
         )  # fmt: skip
-    axes.set_xscale("symlog", linthresh=1)
-    axes.set_xlim(left=0)
-    axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylim(top=100)
+    axes.set(xscale="symlog", yscale="symlog")
+    axes.autoscale_view()
+    low, high = axes.get_ylim()
+    ticks_at(axes.yaxis, [place for place in (-100, -10, 0, 10, 100) if low <= place <= high])
     axes.set(xlabel="instability (points of test error)", ylabel="accuracy below dense (points)")
     legend_right(axes)
 
@@ -150,7 +152,8 @@ def recovered_vs_width(table: pd.DataFrame, figure: Figure) -> None:
     shown = shown.assign(value=100 * shown["accuracy"])
     seaborn.pointplot(
         shown, x="width", y="value", hue="arm shown", palette=COLOURS, errorbar=interval95, dodge=0.4, markersize=4,
-        linestyle="none", capsize=0.08, err_kws={"linewidth": 1}, ax=left,
+        hue_order=list(ARMS.values()), markers=MARKERS[: len(ARMS)], linestyle="none", capsize=0.08,
+        err_kws={"linewidth": 1}, ax=left,
     )  # fmt: skip
     left.set(xlabel="width (units)", ylabel=ACCURACY, title=f"{100 * min(common):.3g} % kept")
     left.legend(title=None, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.4)
@@ -177,7 +180,7 @@ def barrier_vs_width(table: pd.DataFrame, figure: Figure) -> None:
         errorbar=interval95, markersize=4, linestyle="none", capsize=0.08, err_kws={"linewidth": 1}, ax=axes,
     )  # fmt: skip
     axes.set(xlabel="width (units)", ylabel="test loss barrier (nats)")
-    axes.set_ylim(bottom=0)
+    from_zero(axes)
     legend_right(axes)
 
 
@@ -197,8 +200,7 @@ def path_barrier(table: pd.DataFrame, figure: Figure) -> None:
         errorbar=interval95, err_style="bars", ax=axes,
     )  # fmt: skip
     axes.axhline(STABLE, color="0.3", linestyle=":", label="connected below")
-    axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylim(bottom=0)
+    from_zero(axes, 1, decades=1)
     axes.set(ylabel="test error barrier (points)")
     _density_axis(axes, shown["density"], False)
     legend_right(axes)
@@ -207,19 +209,20 @@ def path_barrier(table: pd.DataFrame, figure: Figure) -> None:
 def overlap_by_layer(table: pd.DataFrame, figure: Figure) -> None:
     """Overlap of two networks' masks by layer, before and after alignment, against the share of weights kept."""
     layers = list(dict.fromkeys(table["layer"]))
+    count(table["pair"])
     figure.set_size_inches(PAGE, 2.1)
     panels = np.atleast_1d(figure.subplots(1, len(layers), sharey=True))
     names = {"as they are": "as they are", "aligned": "aligned", "random": "random order", "chance": "chance"}
     shown = table.assign(units=table["units"].map(names), kept=100 * table["density"])
     order = list(names.values())
     dashes = dict(zip(order, [(), (), (), (2, 1)], strict=True))
-    for axes, layer in zip(panels, layers, strict=True):
+    for place, (axes, layer) in enumerate(zip(panels, layers, strict=True), start=1):
         seaborn.lineplot(
             shown[shown["layer"] == layer], x="kept", y="iou", hue="units", hue_order=order, style="units",
             style_order=order, dashes=dashes, palette="colorblind", errorbar=interval95, ax=axes,
             legend=axes is panels[-1],
         )  # fmt: skip
-        axes.set(ylabel="intersection over union", title=layer)
+        axes.set(ylabel="intersection over union", title=f"layer {place} of {len(layers)}")
         _density_axis(axes, shown["density"], False, few=True)
     legend_right(panels[-1], "units")
 
@@ -249,7 +252,7 @@ def diversity(table: pd.DataFrame, figure: Figure) -> None:
     apart = shown.assign(value=100 * shown["disagreement"])
     seaborn.pointplot(apart, y="value", color="0.2", ax=right, **style)
     right.set(xlabel="tickets of one mask", ylabel="disagreement (% of examples)")
-    right.set_ylim(bottom=0)
+    from_zero(right)
 
 
 def _named(table: pd.DataFrame, arms: Sequence[str], names: dict[str, str]) -> pd.DataFrame:

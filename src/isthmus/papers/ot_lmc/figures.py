@@ -6,7 +6,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from isthmus.figures import interval95, legend_right, ticks_at
+from isthmus.figures import count, from_zero, interval95, legend_right, ticks_at
 
 METHODS = {
     "none": "none",
@@ -57,8 +57,7 @@ def barrier_vs_rate(table: pd.DataFrame, figure: Figure) -> None:
     axes = figure.subplots()
     _by_rate(_labelled(table[table["split"] == "test"], names), "barrier", axes)
     axes.set(xscale="log", xlabel=RATE, ylabel="test loss barrier (nats)")
-    axes.set_yscale("symlog", linthresh=0.01)
-    axes.set_ylim(bottom=0)
+    from_zero(axes, 0.01)
     legend_right(axes, "matching")
 
 
@@ -81,6 +80,7 @@ def dimension_vs_loss(table: pd.DataFrame, figure: Figure) -> None:
     axes = figure.subplots()
     shown = _labelled(table[table["split"] == "test"], ["naive", "informed", "activation"])
     shown = shown.assign(excess=shown["midpoint"] - shown["endpoints"])
+    count(shown["pair"])
     seaborn.scatterplot(
         shown, x="dimension", y="excess", hue="matching", style="matching", palette=COLOURS, s=14, linewidth=0,
         hue_order=list(dict.fromkeys(shown["matching"])), ax=axes,
@@ -89,6 +89,7 @@ def dimension_vs_loss(table: pd.DataFrame, figure: Figure) -> None:
         xscale="log", xlabel="approximate dimension (worst layer)", ylabel="excess test loss at midpoint (nats)"
     )
     axes.set_yscale("symlog", linthresh=0.01)
+    axes.autoscale_view()
     ticks_at(axes.xaxis, [2, 5, 10, 20, 50])
     legend_right(axes, "matching")
 
@@ -101,7 +102,10 @@ def cost_vs_samples(table: pd.DataFrame, figure: Figure) -> None:
     shown = table.assign(law="k = " + table["k"].astype(str) + where + noisy)
     colours = seaborn.color_palette("colorblind", shown["law"].nunique())
     axes.set_xscale("log")
-    seaborn.lineplot(shown, x="n", y="cost", hue="law", palette=colours, errorbar=interval95, marker="o", ax=axes)
+    seaborn.lineplot(
+        shown, x="n", y="cost", hue="law", style="law", markers=True, dashes=False, palette=colours,
+        errorbar=interval95, ax=axes,
+    )  # fmt: skip
     for (_, rows), colour in zip(shown.groupby("law", sort=False), colours, strict=True):
         sizes = np.sort(rows["n"].unique())
         start = rows[rows["n"] == sizes[0]]["cost"].mean()
