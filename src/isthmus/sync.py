@@ -42,14 +42,20 @@ def generated() -> Iterator[tuple[Path, str]]:
     yield Path("workflow/schemas/study.schema.json"), _schema(specs.Study)
     yield Path("workflow/schemas/variant.schema.json"), _schema(specs.Overlay)
     rows = board.rows(board.read(rooms.LAPTOP))
-    pages = {
-        _PACKAGE / "papers" / slug / "README.md": [row for row in rows if row.paper == slug]
-        for slug in rooms.slugs()
-    }
-    for path, shown in {Path("README.md"): rows, **pages}.items():
-        if path.is_file():
-            text = board.fill(path.read_text(encoding="utf-8"), board.markdown(shown), path)
-            yield path, _with_scales(text, path, path.parent.name) if path in pages else text
+    for slug in rooms.slugs():
+        if (path := _card(slug)).is_file():
+            shown = board.markdown([row for row in rows if row.paper == slug])
+            yield path, _with_scales(board.fill(path.read_text(encoding="utf-8"), shown, path), path, slug)
+    if (path := Path("README.md")).is_file():
+        cards = {slug: str(_card(slug)) for slug in rooms.slugs()}
+        titles = {slug: rooms.load(slug, rooms.LAPTOP).card.title for slug in _with(rooms.LAPTOP)}
+        shown = board.overview(rows, titles, cards)
+        yield path, board.fill(path.read_text(encoding="utf-8"), shown, path)
+
+
+def _card(slug: str) -> Path:
+    """The page of a paper."""
+    return _PACKAGE / "papers" / slug / "README.md"
 
 
 def _with_scales(card: str, path: Path, slug: str) -> str:
