@@ -302,14 +302,20 @@ if workflow.is_main_process:
         print(f"isthmus: {line}", file=sys.stderr)
 
 
-def say_how_long():
-    """Print the minutes that a build of each room took, of those with jobs to run, where they were measured."""
-    waiting = {
+def rooms_at_work():
+    """The rooms that this call has jobs for, each as (name, scale), sorted."""
+    jobs = workflow.dag.needrun_jobs()
+    found = {
         (job.wildcards.room, job.wildcards.scale)
-        for job in workflow.dag.needrun_jobs()
+        for job in jobs
         if job.wildcards.get("room")
     }
-    for name, scale in sorted(waiting):
+    return sorted(found)
+
+
+def say_how_long():
+    """Print the minutes that a build of each room took, of those with jobs to run, where they were measured."""
+    for name, scale in rooms_at_work():
         if minutes := rooms.load(name, scale).minutes:
             print(
                 f"{name}: about {minutes:g} minutes for a whole build on 2 cores ({scale})",
@@ -317,5 +323,21 @@ def say_how_long():
             )
 
 
+def say_what_is_there():
+    """Print where the results of each room lie that this call has built whole, and what shows its verdicts."""
+    for name, scale in rooms_at_work():
+        room = rooms.load(name, scale)
+        if room.provenance_path.is_file():
+            at = "" if scale == rooms.LAPTOP else f" --scale {scale}"
+            print(
+                f"{name}: built in {room.folder}; `isthmus verdicts {name}{at}` shows its verdicts",
+                file=sys.stderr,
+            )
+
+
 onstart:
     say_how_long()
+
+
+onsuccess:
+    say_what_is_there()
