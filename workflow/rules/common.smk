@@ -303,34 +303,34 @@ if workflow.is_main_process:
 
 
 def rooms_at_work():
-    """The rooms that this call has jobs for, each as (name, scale), sorted."""
-    jobs = workflow.dag.needrun_jobs()
+    """The rooms that this call has, or had, jobs for, sorted by name and scale."""
     found = {
         (job.wildcards.room, job.wildcards.scale)
-        for job in jobs
+        for job in workflow.dag.needrun_jobs(exclude_finished=False)
         if job.wildcards.get("room")
     }
-    return sorted(found)
+    return [rooms.load(name, scale) for name, scale in sorted(found)]
 
 
 def say_how_long():
     """Print the minutes that a build of each room took, of those with jobs to run, where they were measured."""
-    for name, scale in rooms_at_work():
-        if minutes := rooms.load(name, scale).minutes:
+    for room in rooms_at_work():
+        if room.minutes:
             print(
-                f"{name}: about {minutes:g} minutes for a whole build on 2 cores ({scale})",
+                f"{room.name}: about {room.minutes:g} minutes for a whole build on 2 cores ({room.scale})",
                 file=sys.stderr,
             )
 
 
-def say_what_is_there():
+def say_what_is_built():
     """Print where the results of each room lie that this call has built whole, and what shows its verdicts."""
-    for name, scale in rooms_at_work():
-        room = rooms.load(name, scale)
-        if room.provenance_path.is_file():
-            at = "" if scale == rooms.LAPTOP else f" --scale {scale}"
+    jobs = workflow.dag.needrun_jobs(exclude_finished=False)
+    made = {str(path) for job in jobs for path in job.output}
+    for room in rooms_at_work():
+        if str(room.provenance_path) in made:
+            at = "" if room.scale == rooms.LAPTOP else f" --scale {room.scale}"
             print(
-                f"{name}: built in {room.folder}; `isthmus verdicts {name}{at}` shows its verdicts",
+                f"{room.name}: built in {room.folder}; `isthmus verdicts {room.name}{at}` shows its verdicts",
                 file=sys.stderr,
             )
 
@@ -340,4 +340,4 @@ onstart:
 
 
 onsuccess:
-    say_what_is_there()
+    say_what_is_built()
