@@ -11,7 +11,7 @@ import torch
 from checkouts import commit
 from studies import SOURCE
 
-from isthmus import cli, rooms, store, tensors
+from isthmus import board, cli, rooms, store, tensors
 from isthmus.data import prepared
 from isthmus.data.prepared import DataSet
 
@@ -123,9 +123,9 @@ def test_a_build_is_compared_with_what_git_has(root, capsys):
     assert cli.main(["compare", "butterfly"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     count = len(published["claims"])
-    assert f"Same: {count - 1} of {count} verdicts" in said
+    assert f"the same word for {count - 1} of {count} claims" in said
     tested = sum(entry["interval"] is not None for entry in published["claims"].values())
-    assert f"Inside: {tested - 1} of {tested} estimates of this build lie inside the interval of published" in said
+    assert f"holds the estimate of the second for {tested - 1} of {tested}." in said
 
 
 @pytest.mark.parametrize(("arguments", "says"), ASKED, ids=[arguments for arguments, _ in ASKED])
@@ -208,6 +208,23 @@ def test_the_list_says_what_there_is(capsys, monkeypatch):
         for scale in rooms.scales(slug):
             assert re.search(rf"\b{scale}\b", shown)
     assert shown.count("missing") == len(rooms.slugs())
+
+
+@pytest.mark.parametrize("columns", ["80", "160"])
+def test_no_word_of_the_verdicts_is_cut(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("ISTHMUS_ROOT", str(SOURCE))
+    assert cli.main(["verdicts"]) == 0
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    words = {*shown.split()}
+    for row in board.rows(board.read("laptop")):
+        assert {row.claim, *row.verdict.split(), *row.says.split()} <= words
+
+
+def test_without_verdicts_there_is_a_sentence(capsys):
+    assert cli.main(["verdicts"]) == 0
+    assert capsys.readouterr().out == "No claim has a verdict at this scale yet.\n"
 
 
 def test_a_check_without_verdicts_finds_each_missing_one(capsys):

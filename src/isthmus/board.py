@@ -9,6 +9,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
 
 from isthmus import rooms, store
@@ -100,12 +102,23 @@ def rst(board: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def terminal(board: Sequence[Row]) -> Table:
-    """The board for a terminal: what was claimed, what came of it, and our number."""
-    table = Table(*(_HEADINGS[column] for column in (0, 1, 2, 3, 4, 5)))
-    for row in board:
-        table.add_row(row.paper, row.claim, row.says, row.verdict, row.ours, row.n)
-    return table
+def terminal(board: Sequence[Row]) -> Group:
+    """The board for a terminal of 80 columns or more: a table a paper, what came of each claim, our number."""
+    if not board:
+        return Group(_NONE)
+    tables = []
+    for paper in dict.fromkeys(row.paper for row in board):
+        table = Table(title=paper, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, expand=True)
+        table.add_column("Claim", no_wrap=True)
+        table.add_column("It says", ratio=5)
+        table.add_column("Verdict", no_wrap=True)
+        table.add_column("Ours [95 %], n", ratio=4)
+        for row in board:
+            if row.paper == paper:
+                ours = row.ours if row.n == "–" else f"{row.ours}, {row.n}"
+                table.add_row(row.claim, row.says, row.verdict, ours)
+        tables.append(table)
+    return Group(*tables)
 
 
 def marker(scale: str) -> str:

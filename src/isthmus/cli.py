@@ -197,7 +197,7 @@ def _compare(room: str, other: str | None, scale: str) -> None:
     rows = compare.compare(first, second)
     console = Console()
     console.print(compare.terminal(rows, *names))
-    console.print(compare.summary(rows, *names), highlight=False)
+    console.print(compare.summary(rows), highlight=False)
 
 
 def _verdicts(names: Sequence[str], scale: str) -> None:

@@ -45,12 +45,12 @@ def terminal(rows: list[Compared], first: str, second: str) -> Table:
     return table
 
 
-def summary(rows: list[Compared], first: str, second: str) -> str:
-    """In words: how many verdicts are the same, and how many estimates lie inside the first's intervals."""
+def summary(rows: list[Compared]) -> str:
+    """What the last two columns come to, in words."""
     tested = [row.inside for row in rows if row.inside is not None]
     return (
-        f"Same: {sum(row.same for row in rows)} of {len(rows)} verdicts are the same word. "
-        f"Inside: {sum(tested)} of {len(tested)} estimates of {second} lie inside the interval of {first}."
+        f"Same: the verdict is the same word for {sum(row.same for row in rows)} of {len(rows)} claims. "
+        f"Inside: the interval of the first holds the estimate of the second for {sum(tested)} of {len(tested)}."
     )
 
 
