@@ -174,8 +174,9 @@ def test_nothing_is_wider_than_the_window(chrome, page, width):
     assert needed <= shown
 
 
-def test_the_boards_columns_stand_side_by_side_and_break_no_word(chrome, there):
-    chrome.open(there.page(), width=1280)
+@pytest.mark.parametrize("width", [1100, 1280])
+def test_the_boards_columns_stand_side_by_side_and_break_no_word(chrome, there, width):
+    chrome.open(there.page(), width=width)
     rows = chrome.run(CELLS)
     assert len(rows) > 10
     for row in rows:
