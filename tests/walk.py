@@ -44,7 +44,7 @@ class Walk:
     def take(self, part: str) -> dict[str, str]:
         """Take the steps of a part; returns what each command printed. BrokenError for one that fails."""
         printed = {}
-        for step in self.parts.get(part, []):
+        for step in self.parts[part]:
             if isinstance(step, readme.Code):
                 step.write(self.checkout.root)
                 continue
@@ -57,16 +57,14 @@ class Walk:
                     f"{part}: {step.line}: wanted exit code 0, found {done.returncode}\n{done.stdout}"
                 )
             printed[step.line] = done.stdout
-        if not printed:
-            raise BrokenError(
-                f"README.md: wanted commands between <!-- walk: {part} --> and <!-- /walk -->, found none"
-            )
         return printed
 
     def room(self, part: str) -> str:
-        """The target of a part's call of Snakemake: a paper or a variant."""
-        commands = [step.words for step in self.parts[part] if isinstance(step, readme.Command)]
-        return next(words[1] for words in commands if words[0] == "snakemake")
+        """The target of a part's first call of Snakemake, a paper or a variant; BrokenError if there is none."""
+        for step in self.parts.get(part, []):
+            if isinstance(step, readme.Command) and step.words[0] == "snakemake":
+                return step.words[1]
+        raise BrokenError(f"README.md: wanted a call of snakemake after <!-- walk: {part} -->, found none")
 
     def files(self, room: str) -> dict[Path, str]:
         """Every file of a room's results at laptop scale, with its checksum."""
