@@ -25,6 +25,13 @@ _PARTS = (
 _TOY = Path("src/isthmus/papers/toy")
 
 
+def commit(root: Path, *paths: str) -> None:
+    """Make the folder a repository whose one commit holds these paths."""
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    for command in (["init", "--quiet"], ["add", *paths], ["commit", "--quiet", "--message", "one"]):
+        subprocess.run([*git, *command], cwd=root, check=True)
+
+
 @dataclass(frozen=True)
 class Checkout:
     """A copy of the project; its code is what runs in it."""

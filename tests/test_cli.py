@@ -1,5 +1,6 @@
 """The command: what it is asked wrongly is answered in one line with exit code 2; help is for people."""
 
+import json
 import re
 import shlex
 import shutil
@@ -7,9 +8,10 @@ from itertools import pairwise
 
 import pytest
 import torch
+from checkouts import commit
 from studies import SOURCE
 
-from isthmus import cli, rooms, tensors
+from isthmus import board, cli, rooms, store, tensors
 from isthmus.data import prepared
 from isthmus.data.prepared import DataSet
 
@@ -103,7 +105,27 @@ ASKED = [
     ("record butterfly", f"data/prepared/mnist1d/draw-1000/standard.safetensors: {NONE}"),
     ("compare butterfly ot_lmc", f"results/laptop/butterfly/verdict.json: {NONE}"),
     ("compare 'a b.json' ot_lmc", f"a b.json: {NONE}"),
+    (
+        "compare butterfly",
+        "HEAD:results/laptop/butterfly/verdict.json: wanted the published verdicts, which git has",
+    ),
 ]
+
+
+def test_a_build_is_compared_with_what_git_has(root, capsys):
+    path = root / "results/laptop/butterfly/verdict.json"
+    published = json.loads((SOURCE / path.relative_to(root)).read_text())
+    store.write_json(path, published)
+    commit(root, "results")
+    claim = published["claims"]["C1"]
+    claim |= {"verdict": "violated", "estimate": claim["interval"]["high"] + 1}
+    store.write_json(path, published)
+    assert cli.main(["compare", "butterfly"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    count = len(published["claims"])
+    assert f"the same word for {count - 1} of {count} claims" in said
+    tested = sum(entry["interval"] is not None for entry in published["claims"].values())
+    assert f"holds the estimate of the second for {tested - 1} of {tested}." in said
 
 
 @pytest.mark.parametrize(("arguments", "says"), ASKED, ids=[arguments for arguments, _ in ASKED])
@@ -186,6 +208,23 @@ def test_the_list_says_what_there_is(capsys, monkeypatch):
         for scale in rooms.scales(slug):
             assert re.search(rf"\b{scale}\b", shown)
     assert shown.count("missing") == len(rooms.slugs())
+
+
+@pytest.mark.parametrize("columns", ["80", "160"])
+def test_no_word_of_the_verdicts_is_cut(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("ISTHMUS_ROOT", str(SOURCE))
+    assert cli.main(["verdicts"]) == 0
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    words = {*shown.split()}
+    for row in board.rows(board.read("laptop")):
+        assert {row.claim, *row.verdict.split(), *row.says.split()} <= words
+
+
+def test_without_verdicts_there_is_a_sentence(capsys):
+    assert cli.main(["verdicts"]) == 0
+    assert capsys.readouterr().out == "No claim has a verdict at this scale yet.\n"
 
 
 def test_a_check_without_verdicts_finds_each_missing_one(capsys):

@@ -69,13 +69,14 @@ def test_the_citation_file_has_what_its_format_requires():
     assert all("name" in author or "family-names" in author for author in ABOUT["authors"])
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "config/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "config/README.md", "docs/recipes.md"])
 def test_files_that_a_page_names_are_there(page):
     """Paths in code marks that begin in a folder of the project, without placeholders."""
     named = re.findall(
-        r"`((?:src|tests|config|workflow|profiles|data|benchmarks|\.ci)/[\w./-]+)`", (SOURCE / page).read_text()
+        r"`((?:src|tests|config|workflow|profiles|data|docs|benchmarks|\.ci)/[\w./-]+)`",
+        (SOURCE / page).read_text(),
     )
-    made = {"config/variants/butterfly@gentle.yaml", "data/prepared/"}
+    made = {"config/variants/butterfly@gentle.yaml", "data/prepared", "data/prepared/"}
     missing = [path for path in named if not (SOURCE / path).exists() and path not in made]
     assert named
     assert missing == []

@@ -15,8 +15,15 @@ PAGES = ("index", "toy", "toy@gentle", "figures")
 OUTSIDE = {"arxiv.org", "github.com", "elsewhere.example"}
 
 # Scripts that look at a page: how many texts and which lack contrast; what a screen reader would stumble over.
-CONTRAST, STRUCTURE = (
-    Path(__file__).with_name(f"page_{name}.js").read_text(encoding="utf-8") for name in ("contrast", "structure")
+# Which words of a board are broken in two, for want of room.
+CONTRAST, STRUCTURE, BROKEN = (
+    Path(__file__).with_name(f"page_{name}.js").read_text(encoding="utf-8")
+    for name in ("contrast", "structure", "broken")
+)
+# Of each claim's row, the left and top edge of each cell.
+CELLS = (
+    "return [...document.querySelectorAll('.board tr[data-claim]')].map((row) => [...row.cells].map((cell) => {"
+    "const {left, top} = cell.getBoundingClientRect(); return [left, top]; }))"
 )
 
 
@@ -170,6 +177,36 @@ def test_nothing_is_wider_than_the_window(chrome, page, width):
     )
     assert inner == width
     assert needed <= shown
+
+
+@pytest.mark.parametrize("width", [1100, 1280])
+def test_the_boards_columns_stand_side_by_side_and_break_no_word(chrome, there, width):
+    chrome.open(there.page(), width=width)
+    rows = chrome.run(CELLS)
+    assert len(rows) > 10
+    for row in rows:
+        lefts, tops = zip(*row, strict=True)
+        assert len({round(top) for top in tops}) == 1
+        assert [*lefts] == sorted(set(lefts))
+    count, broken = chrome.run(BROKEN, "thead, tbody")
+    assert count > 200
+    assert broken == []
+
+
+def test_on_a_phone_a_row_is_a_stack_of_named_cells(chrome, there):
+    chrome.open(there.page(), width=360, height=780)
+    for row in chrome.run(CELLS):
+        lefts, tops = zip(*row, strict=True)
+        assert len({*lefts}) == 1
+        assert [*tops] == sorted(set(tops))
+    labels = chrome.run(
+        "return [...document.querySelector('.board tr[data-claim]').querySelectorAll('td')].map((cell) =>"
+        " getComputedStyle(cell, '::before').content)"
+    )
+    assert labels == ['"Verdict"', '"Ours"', '"n"', '"Control"', '"The paper’s"', '"Differs in"']
+    count, broken = chrome.run(BROKEN, "tbody")
+    assert count > 200
+    assert broken == []
 
 
 def test_a_screen_reader_finds_its_way(chrome, page):

@@ -1,20 +1,19 @@
 """README.md, "Add a paper": its commands and its code, read from the page and followed to the letter."""
 
 import re
-import shlex
 import shutil
 from dataclasses import dataclass
 
 import pytest
 from checkouts import SOURCE, Checkout
+from readme import Code, Command, steps
 
-from isthmus import store, verdict_file
+from isthmus import verdict_file
 
 SECTION = re.search(r"^## Add a paper$(.*?)^(?:## |Licence)", (SOURCE / "README.md").read_text(), re.DOTALL | re.M)[
     1
 ]
-# In order: commands, each with a remark behind two spaces or more, and code that says in which file it goes.
-STEPS = re.findall(r"^    (\S[^\n]*?)(?:  [^\n]*)?$|^```python\n(.*?)^```", SECTION, re.DOTALL | re.M)
+STEPS = steps(SECTION)
 RESULTS = "results/smoke/my_paper/verdict.json"
 
 
@@ -35,21 +34,20 @@ def walk(tmp_path_factory):
     made = Walk(Checkout.make(tmp_path_factory.mktemp("walk")), [])
     shutil.copy(SOURCE / "README.md", made.checkout.root)
     shutil.copytree(SOURCE / "tests", made.checkout.root / "tests", ignore=shutil.ignore_patterns("test_*", "toy"))
-    for command, code in STEPS:
-        if command:
-            made.printed.append((command, made.checkout.must(*shlex.split(command))))
+    for step in STEPS:
+        if isinstance(step, Command):
+            made.printed.append((step.line, made.checkout.must(*step.words)))
         else:
-            file = made.checkout.root / re.match(r"# at the end of (\S+)\n", code)[1]
-            store.write_text(file, file.read_text() + code.partition("\n")[2])
+            step.write(made.checkout.root)
     return made
 
 
 def test_the_section_has_the_steps_that_this_test_knows():
-    commands = [command.split()[0:2] for command, _ in STEPS if command]
+    commands = [step.words[0:2] for step in STEPS if isinstance(step, Command)]
     smoke, verdicts = ["snakemake", "my_paper"], ["isthmus", "verdicts"]
     last = [["isthmus", "plan"], smoke, ["isthmus", "sync"]]
     assert commands == [["isthmus", "new"], smoke, verdicts, ["python", "-m"], smoke, verdicts, *last]
-    assert len([code for _, code in STEPS if code]) == 1
+    assert [str(step.file) for step in STEPS if isinstance(step, Code)] == ["src/isthmus/papers/my_paper/claims.py"]
 
 
 def test_the_template_is_judged_and_then_the_new_claim_too(walk):

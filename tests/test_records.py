@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from checkouts import commit
 
 from isthmus import provenance, records, snakemeta, store
 from isthmus.errors import UserError
@@ -70,6 +71,18 @@ def test_what_nothing_stands_behind_is_rebuilt():
     (line,) = records.start()
     assert str(VERDICT) in line
     assert snakemeta.is_incomplete(str(VERDICT))
+
+
+def test_verdicts_that_came_with_git_are_told_in_one_line(tmp_path):
+    second = VERDICT.parent.with_name("second") / VERDICT.name
+    for path in (VERDICT, second):
+        store.write_text(path, "{}")
+    commit(tmp_path, "results")
+    store.write_text(TABLE, "from elsewhere")
+    of_table, of_git = records.start()
+    assert of_table.startswith(f"{TABLE}: no record")
+    assert of_git.startswith("2 verdict.json of git's")
+    assert records.start() == []
 
 
 def test_the_output_of_a_running_or_killed_job_is_left_to_snakemake():

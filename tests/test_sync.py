@@ -104,6 +104,27 @@ def test_the_board_shows_ours_the_papers_and_the_control():
     assert r"kicks grow \| fast" in board.markdown([tenth])
 
 
+def test_the_overview_counts_verdicts_and_folds_the_board_away():
+    shown = board.overview(board.rows([VERDICT]), {"toy": "A toy"}, {"toy": "toy/README.md"})
+    summary, folded = shown.split("<details>")
+    assert "| [`toy`](toy/README.md) | A toy | 1 holds, 1 not run |" in summary
+    assert "<summary>Every claim (2)</summary>" in folded
+    assert "kicks grow" in folded
+
+
+@pytest.mark.parametrize(
+    ("n", "unit", "shown"),
+    [
+        (12, "pair", "12 pairs"),
+        (1, "seed", "1 seed"),
+        (8, "block of runs", "8 blocks of runs"),
+        (2, "data draw", "2 data draws"),
+    ],
+)
+def test_units_are_counted_in_words(n, unit, shown):
+    assert board.units(n, unit) == shown
+
+
 def test_a_page_without_markers_is_named():
     with pytest.raises(UserError, match=r"README\.md: wanted the lines"):
         board.fill("no markers", "", "README.md")

@@ -3,15 +3,19 @@
 A pure function of the verdicts: what people read is never written by hand.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
 
 from isthmus import rooms, store
 from isthmus.errors import UserError
+from isthmus.verdict_file import Verdict
 
 END = "<!-- /verdicts -->"
 _NONE = "No claim has a verdict at this scale yet."
@@ -49,7 +53,7 @@ def rows(verdicts: Sequence[Mapping[str, Any]]) -> list[Row]:
             claim["says"],
             claim["verdict"],
             estimate(claim),
-            f"{claim['n']} {claim['unit_of_n']}s" if claim.get("n") else "–",
+            units(claim["n"], claim["unit_of_n"]) if claim.get("n") else "–",
             control_text(claim.get("control")),
             _paper_says(claim.get("paper_says")),
             ", ".join(claim.get("differs_from_paper") or ()) or "–",
@@ -63,7 +67,27 @@ def markdown(board: Sequence[Row]) -> str:
     """The board as a Markdown table; a sentence where there is no verdict."""
     if not board:
         return _NONE
-    lines = [_HEADINGS, ("---",) * len(_HEADINGS), *(astuple(row) for row in board)]
+    return _markdown(_HEADINGS, [astuple(row) for row in board])
+
+
+def overview(board: Sequence[Row], titles: Mapping[str, str], cards: Mapping[str, str]) -> str:
+    """For README: how many verdicts of each kind a paper has, and every claim in a part that is folded away.
+
+    titles and cards: what each paper is called, and where its card lies.
+    """
+    if not board:
+        return _NONE
+    lines = []
+    for paper in dict.fromkeys(row.paper for row in board):
+        found = Counter(row.verdict for row in board if row.paper == paper)
+        counts = ", ".join(f"{found[word]} {word}" for word in get_args(Verdict) if word in found)
+        lines.append((f"[`{paper}`]({cards[paper]})", titles[paper], counts))
+    folded = f"<details>\n<summary>Every claim ({len(board)})</summary>\n\n{markdown(board)}\n\n</details>"
+    return f"{_markdown(('Target', 'Paper', 'Verdicts'), lines)}\n\n{folded}"
+
+
+def _markdown(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ("---",) * len(headings), *lines]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
@@ -78,12 +102,23 @@ def rst(board: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def terminal(board: Sequence[Row]) -> Table:
-    """The board for a terminal: what was claimed, what came of it, and our number."""
-    table = Table(*(_HEADINGS[column] for column in (0, 1, 2, 3, 4, 5)))
-    for row in board:
-        table.add_row(row.paper, row.claim, row.says, row.verdict, row.ours, row.n)
-    return table
+def terminal(board: Sequence[Row]) -> Group:
+    """The board for a terminal of 80 columns or more: a table a paper, what came of each claim, our number."""
+    if not board:
+        return Group(_NONE)
+    tables = []
+    for paper in dict.fromkeys(row.paper for row in board):
+        table = Table(title=paper, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, expand=True)
+        table.add_column("Claim", no_wrap=True)
+        table.add_column("It says", ratio=5)
+        table.add_column("Verdict", no_wrap=True)
+        table.add_column("Ours [95 %], n", ratio=4)
+        for row in board:
+            if row.paper == paper:
+                ours = row.ours if row.n == "–" else f"{row.ours}, {row.n}"
+                table.add_row(row.claim, row.says, row.verdict, ours)
+        tables.append(table)
+    return Group(*tables)
 
 
 def marker(scale: str) -> str:
@@ -122,6 +157,12 @@ def estimate(claim: Mapping[str, Any]) -> str:
         return "; ".join(f"{name}: {estimate(part)}" for name, part in parts.items()) or "–"
     shown = f" {interval(claim['interval'])}" if claim.get("interval") else ""
     return f"{_number(claim['estimate'])}{shown} {claim.get('unit') or ''}".strip()
+
+
+def units(n: int, unit: str) -> str:
+    """`12 pairs`, `1 seed`, `8 blocks of runs`."""
+    counted, of, rest = unit.partition(" of ")
+    return f"{n} {counted}{'' if n == 1 else 's'}{of}{rest}"
 
 
 def interval(bounds: Mapping[str, float | None]) -> str:

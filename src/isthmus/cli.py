@@ -87,7 +87,11 @@ _WORDS: dict[str, dict[str, Any]] = {
     "key": {"help": "<set>/<split>/<scaling>, as data/register.yaml names them"},
     "slug": {"help": "name of the new paper's room: a-z, 0-9 and _"},
     "room": {"help": "a paper such as butterfly, or a variant such as butterfly@gentle"},
-    "other": {"help": "another paper or variant, or the path of a verdict.json"},
+    "other": {
+        "nargs": "?",
+        "help": "another paper or variant, or the path of a verdict.json (default: the room's published verdicts, "
+        "those that git has, set beside this build's)",
+    },
     "names": {"nargs": "*", "metavar": "room", "help": "papers or variants (default: all papers)"},
     "run": {"help": "a run of the room's study.yaml"},
     "chunk": {"type": int, "help": "number of the chunk, from 0"},
@@ -176,18 +180,24 @@ def _check(names: Sequence[str], scale: str, stale: bool) -> int:
     return 1 if found else 0
 
 
-def _compare(room: str, other: str, scale: str) -> None:
+def _compare(room: str, other: str | None, scale: str) -> None:
     from rich.console import Console
 
     from isthmus import compare, rooms, verdict_file
 
-    def read(name: str) -> dict:
-        if name.endswith(".json"):
-            return verdict_file.read(Path(name))
-        return verdict_file.read(rooms.load(name, scale).verdict_path)
+    def path(name: str) -> Path:
+        return Path(name) if name.endswith(".json") else rooms.load(name, scale).verdict_path
 
-    rows = compare.compare(read(room), read(other))
-    Console().print(compare.terminal(rows, room, other))
+    if other is None:
+        first, second = verdict_file.published(path(room)), verdict_file.read(path(room))
+        names = "published", "this build"
+    else:
+        first, second = verdict_file.read(path(room)), verdict_file.read(path(other))
+        names = room, other
+    rows = compare.compare(first, second)
+    console = Console()
+    console.print(compare.terminal(rows, *names))
+    console.print(compare.summary(rows), highlight=False)
 
 
 def _verdicts(names: Sequence[str], scale: str) -> None:

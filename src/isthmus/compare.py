@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 
@@ -32,7 +33,7 @@ def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Compare
 
 def terminal(rows: list[Compared], first: str, second: str) -> Table:
     """The rows for a terminal."""
-    table = Table("Claim", first, second, "Same verdict", f"Estimate inside {first}'s interval")
+    table = Table("Claim", first, second, "Same", "Inside", box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(
             row.claim,
@@ -42,6 +43,15 @@ def terminal(rows: list[Compared], first: str, second: str) -> Table:
             {True: "yes", False: "no", None: "–"}[row.inside],
         )
     return table
+
+
+def summary(rows: list[Compared]) -> str:
+    """What the last two columns come to, in words."""
+    tested = [row.inside for row in rows if row.inside is not None]
+    return (
+        f"Same: the verdict is the same word for {sum(row.same for row in rows)} of {len(rows)} claims. "
+        f"Inside: the interval of the first holds the estimate of the second for {sum(tested)} of {len(tested)}."
+    )
 
 
 def _row(id_: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> Compared:

@@ -6,13 +6,12 @@ All paths are relative to the project's root, which is the working folder.
 """
 
 import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isthmus import provenance, snakemeta, store
+from isthmus import provenance, snakemeta, store, verdict_file
 from isthmus.errors import UserError
 
 _FOLDER = Path("scratch/records")
@@ -48,7 +47,7 @@ def of(path: Path | str) -> Path:
 
 
 def start() -> list[str]:
-    """Look at all outputs before a build; returns a line for each that will be rebuilt as nothing stands behind it.
+    """Look at all outputs before a build; returns lines on those to be rebuilt, as nothing stands behind them.
 
     Reads back the records that came with pulled results. UserError if an output was changed by hand, or a folder
     that a build writes to is not writable.
@@ -68,11 +67,20 @@ def start() -> list[str]:
         )
     for path in findings.unknown:
         snakemeta.mark_incomplete(path)
-    return [
+    # A fresh clone has one of every paper: no news to anyone, and told once.
+    from_git = [path for path in findings.unknown if _is_committed(Path(path))]
+    told = [
         f"{path}: no record of how it was made stands behind it (results with records: `dvc pull`); "
         "not trusted, rebuilt when asked for"
         for path in findings.unknown
+        if path not in from_git
     ]
+    if from_git:
+        told.append(
+            f"{len(from_git)} verdict.json of git's came without the results behind them; each is rebuilt when "
+            "asked for (`isthmus compare <paper>` then sets it beside the published one)"
+        )
+    return told
 
 
 def inspect(published: dict[str, set[str]]) -> Findings:
@@ -121,7 +129,4 @@ def _matches(path: Path, record: dict[str, Any], by_time: bool) -> bool:
 
 def _is_committed(path: Path) -> bool:
     """Whether git's current commit holds exactly this content: it came by a checkout, not by hand."""
-    if path.name != "verdict.json":
-        return False
-    shown = subprocess.run(["git", "show", f"HEAD:{path}"], capture_output=True, check=False)
-    return shown.returncode == 0 and shown.stdout == path.read_bytes()
+    return path.name == "verdict.json" and verdict_file.committed(path) == path.read_bytes()

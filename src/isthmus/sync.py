@@ -13,11 +13,8 @@ import yaml
 
 from isthmus import board, paths, rooms, specs, store, typed, verdicts
 from isthmus.errors import UserError
-<<<<<<< HEAD
-from isthmus.redraw import REDRAW
-=======
 from isthmus.page import headlines
->>>>>>> issue7-F
+from isthmus.redraw import REDRAW
 
 _NOTE = "# Written by `make sync` from the rooms: change those.\n"
 _PACKAGE = Path("src/isthmus")
@@ -50,14 +47,20 @@ def generated() -> Iterator[tuple[Path, str]]:
     if published:
         yield paths.results(rooms.LAPTOP, "headlines.svg"), headlines.svg(published)
     rows = board.rows(published)
-    pages = {
-        _PACKAGE / "papers" / slug / "README.md": [row for row in rows if row.paper == slug]
-        for slug in rooms.slugs()
-    }
-    for path, shown in {Path("README.md"): rows, **pages}.items():
-        if path.is_file():
-            text = board.fill(path.read_text(encoding="utf-8"), board.markdown(shown), path)
-            yield path, _with_scales(text, path, path.parent.name) if path in pages else text
+    for slug in rooms.slugs():
+        if (path := _card(slug)).is_file():
+            shown = board.markdown([row for row in rows if row.paper == slug])
+            yield path, _with_scales(board.fill(path.read_text(encoding="utf-8"), shown, path), path, slug)
+    if (path := Path("README.md")).is_file():
+        cards = {slug: str(_card(slug)) for slug in rooms.slugs()}
+        titles = {slug: rooms.load(slug, rooms.LAPTOP).card.title for slug in _with(rooms.LAPTOP)}
+        shown = board.overview(rows, titles, cards)
+        yield path, board.fill(path.read_text(encoding="utf-8"), shown, path)
+
+
+def _card(slug: str) -> Path:
+    """The page of a paper."""
+    return _PACKAGE / "papers" / slug / "README.md"
 
 
 def _with_scales(card: str, path: Path, slug: str) -> str:

@@ -1,11 +1,14 @@
 """The shape of verdict.json, which is the contract between results and all that shows them."""
 
+import json
+import subprocess
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt
 
 from isthmus import store
+from isthmus.errors import UserError
 from isthmus.typed import Spec, checked
 
 Verdict = Literal[
@@ -100,3 +103,25 @@ def read(path: Path) -> dict[str, Any]:
     content = store.read_json(path)
     checked(VerdictFile, content, path)
     return content
+
+
+def committed(path: Path) -> bytes | None:
+    """What git's current commit holds of the file; None where it has none, outside a repository or without git."""
+    try:
+        shown = subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True, check=False)
+    except OSError:
+        return None
+    return shown.stdout if shown.returncode == 0 else None
+
+
+def published(path: Path) -> dict[str, Any]:
+    """As `read`, of the verdict.json that git's current commit holds; UserError if it holds none."""
+    content, source = committed(path), f"HEAD:{path}"
+    if content is None:
+        raise UserError(f"{source}: wanted the published verdicts, which git has, found none")
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        raise UserError(f"{source}: wanted JSON, found {error}") from error
+    checked(VerdictFile, found, source)
+    return found

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from isthmus import rooms, verdict_file
+from isthmus import board, rooms, verdict_file
 from isthmus.data import register
 from isthmus.engine.recipe import Recipe
 
@@ -62,7 +62,7 @@ def intervals(claims: Mapping[str, Mapping[str, Any]], width: float | None) -> T
     headings = ["Claim", "Unit", "n", "Width seen"]
     table = Table(*headings, *([] if width is None else [f"n for {width:g}"]), box=SIMPLE_HEAD)
     for id_, claim in claims.items():
-        seen, units = seen_width(claim), f"{claim['n']} {claim['unit_of_n']}s"
+        seen, units = seen_width(claim), board.units(claim["n"], claim["unit_of_n"])
         shown = f"no interval ({claim['verdict']})" if seen is None else f"{seen:.3g}"
         needed = [] if width is None else ["–" if not seen else str(wanted_n(claim["n"], seen, width))]
         table.add_row(id_, claim["unit"], units if claim["n"] else "–", shown, *needed)
