@@ -224,9 +224,10 @@ def test_a_declared_way_sees_other_tables_and_leaves_the_verdict_and_its_hash():
     assert judged(claim, tables, False) == judged(with_ways(), tables, False)
 
 
-def test_a_way_that_takes_what_was_not_measured_is_left_out():
-    gone = partial(exchanged, name="arms", one={"kind": "first"}, other={"kind": "third"})
-    assert "third" not in by_way(with_ways(Way("third", gone)), kinds())
+@pytest.mark.parametrize("name, other", [("arms", "third"), ("another", "second")])
+def test_a_way_that_takes_what_was_not_measured_is_left_out(name, other):
+    gone = partial(exchanged, name=name, one={"kind": "first"}, other={"kind": other})
+    assert "gone" not in by_way(with_ways(Way("gone", gone)), kinds())
 
 
 def test_a_way_without_a_control_of_its_own_says_so():

@@ -9,22 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import pandas as pd
-
 from isthmus.claims import HEADLINE, Claim, Control, Tables
 from isthmus.kinds import Kind, Measured, Outcome, outcome
 from isthmus.samples import Sample
 from isthmus.stats import FEW, Interval, interval
-from isthmus.ways import NotMeasuredError
+from isthmus.ways import Measurements, NotMeasuredError
 
 PASSED = ("reproduced", "holds", "verified")
 
 Controls = Mapping[str, tuple[Control, Measured]]
-
-
-class _Tables(dict[str, pd.DataFrame]):
-    def __missing__(self, name: str) -> pd.DataFrame:
-        raise NotMeasuredError(name)
 
 
 def judged(claim: Claim, tables: Tables, paper_setting: bool) -> dict[str, Any]:
@@ -63,7 +56,7 @@ def judged(claim: Claim, tables: Tables, paper_setting: bool) -> dict[str, Any]:
 
 def measured(claim: Claim, tables: Tables, controls: Iterable[Control]) -> tuple[Measured, Controls]:
     """What the claim and these controls measure in the tables; NotMeasuredError for one that is not there."""
-    tables = _Tables(tables)
+    tables = Measurements(tables)
     return claim.measure(tables), {control.name: (control, control.statistic(tables)) for control in controls}
 
 

@@ -20,6 +20,13 @@ class NotMeasuredError(Exception):
     """A table, a column or rows that this scale does not have."""
 
 
+class Measurements(dict[str, pd.DataFrame]):
+    """The tables that a scale has; NotMeasuredError for one that it has not."""
+
+    def __missing__(self, name: str) -> pd.DataFrame:
+        raise NotMeasuredError(name)
+
+
 @dataclass(frozen=True)
 class Way:
     """One other way.
@@ -36,7 +43,7 @@ class Way:
 
     def seen(self, tables: Tables) -> Tables:
         """The tables as the statistic sees them."""
-        return tables if self.tables is None else self.tables(tables)
+        return tables if self.tables is None else self.tables(Measurements(tables))
 
 
 def exchanged(tables: Tables, name: str, one: Mapping[str, object], other: Mapping[str, object]) -> Tables:
