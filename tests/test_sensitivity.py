@@ -224,7 +224,7 @@ def test_a_declared_way_sees_other_tables_and_leaves_the_verdict_and_its_hash():
     assert judged(claim, tables, False) == judged(with_ways(), tables, False)
 
 
-@pytest.mark.parametrize("name, other", [("arms", "third"), ("another", "second")])
+@pytest.mark.parametrize(("name", "other"), [("arms", "third"), ("another", "second")])
 def test_a_way_that_takes_what_was_not_measured_is_left_out(name, other):
     gone = partial(exchanged, name=name, one={"kind": "first"}, other={"kind": other})
     assert "gone" not in by_way(with_ways(Way("gone", gone)), kinds())
