@@ -204,9 +204,7 @@ def figure_of(wildcards):
 def caption_of(wildcards):
     """What a figure's caption says: with n once it is drawn, as the study has it before."""
     written = room_of(wildcards).caption_path(wildcards.figure)
-    return (
-        written.read_text() if written.is_file() else figure_of(wildcards).caption
-    )
+    return written.read_text() if written.is_file() else figure_of(wildcards).caption
 
 
 @plainly
