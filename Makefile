@@ -45,7 +45,7 @@ torture: $(READY)
 bench: $(READY)
 	python -m isthmus.bench
 
-# An hour or so on a machine that does nothing else. REBASIN: an interpreter that has the package rebasin.
+# Half an hour on a machine that does nothing else. REBASIN: an interpreter that has the package rebasin.
 bench-matching: $(READY)
 	python -m isthmus.bench.matching $(if $(REBASIN),--rebasin $(REBASIN))
 

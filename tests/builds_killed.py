@@ -36,8 +36,11 @@ class Builds:
         )
 
     def results(self) -> dict[str, bytes]:
-        """Path -> content of every result, but for the record of their making, which has its time."""
-        found = (self.checkout.root / f"results/smoke/{PAPER}").rglob("*")
+        """Path -> content of every result, but for the record of their making, which has its time.
+
+        What a job that outlives its build is still writing has a hidden name, and is no result.
+        """
+        found = (self.checkout.root / f"results/smoke/{PAPER}").rglob("[!.]*")
         return {str(path): path.read_bytes() for path in found if path.is_file() and path.name != "provenance.json"}
 
     def kill(self, rng: random.Random) -> tuple[bool, str]:

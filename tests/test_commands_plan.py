@@ -55,7 +55,7 @@ def test_disk_is_reckoned_from_weights_until_the_results_are_there(project):
     assert told()["disk"].startswith("about 29.3 kB of weights")
     for path in rooms.load("toy", "laptop").outputs():
         store.write_text(path, "0123456789")
-    assert told()["disk"] == "90 bytes (as it lies in results/laptop/toy)"
+    assert told()["disk"] == "100 bytes (as it lies in results/laptop/toy)"
 
 
 def test_n_for_a_width_is_what_makes_the_interval_that_wide():
