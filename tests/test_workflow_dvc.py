@@ -1,6 +1,7 @@
 """DVC runs the same graph, one stage a paper, and moves data, fleets and results to a folder and back."""
 
 import json
+import os
 
 import pytest
 import versions
@@ -54,6 +55,21 @@ def test_an_older_commit_and_back_stays_clean(recorded):
         git(recorded, "reset", "--quiet", "--hard", "HEAD~1")
     recorded.must("dvc", "checkout", "--quiet")
     assert recorded.plan() == set()
+
+
+def test_back_from_a_commit_without_results_stays_clean(recorded, tmp_path):
+    """DVC writes files anew, with new times, and in any order: here the record before all else."""
+    clone = versions.clone(recorded, tmp_path / "clone")
+    clone.must("dvc", "pull", "--quiet")
+    assert clone.plan() == set()
+    git(clone, "checkout", "--quiet", "-b", "without")
+    git(clone, "rm", "--quiet", "dvc.lock")
+    git(clone, "commit", "--quiet", "--message", "No results")
+    clone.run("dvc", "checkout", "--quiet")  # it removes what it can, and says that nothing is recorded
+    git(clone, "checkout", "--quiet", "-")
+    clone.must("dvc", "checkout", "--quiet")
+    os.utime(clone.result("provenance.json"), (1e9, 1e9))
+    assert clone.plan() == set()
 
 
 @pytest.fixture

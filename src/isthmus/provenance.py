@@ -47,15 +47,15 @@ def write(room: Room) -> Path:
 def restore() -> dict[str, set[str]]:
     """Checksums per output that the provenance files on disk give.
 
-    A file that is not the one last written or read here came by `dvc pull`: its records of Snakemake are put back
-    for every output that is as it says, and it counts as newer than these.
+    A file that is not the one last written or read here came by `dvc pull` or `dvc checkout`: its records of
+    Snakemake are put back for every output that is as it says, and it counts as newer than these.
     """
     published: dict[str, set[str]] = {}
     for path in sorted(Path("results").glob("*/*/provenance.json")):
         record = read(path)
         for name, checksum in record["outputs"].items():
             published.setdefault(name, set()).add(checksum)
-        if _seen(path).is_file() and _seen(path).read_text() == store.file_digest(path):
+        if _seen(path).is_file() and _seen(path).read_text() == _mark(path):
             continue
         for name, checksum in record["outputs"].items():
             if Path(name).is_file() and record["snakemake"].get(name) and store.file_digest(name) == checksum:
@@ -76,12 +76,17 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _seen(path: Path) -> Path:
-    """Where the checksum of the provenance file last written or read is kept."""
+    """Where the mark of the provenance file last written or read is kept."""
     return _SEEN / "/".join(path.parts[1:-1])
 
 
 def _mark_seen(path: Path) -> None:
-    store.write_text(_seen(path), store.file_digest(path))
+    store.write_text(_seen(path), _mark(path))
+
+
+def _mark(path: Path) -> str:
+    """Content and time: back at a commit DVC writes the same record anew, and all that it vouches for."""
+    return f"{store.file_digest(path)} {path.stat().st_mtime_ns}"
 
 
 def _here() -> dict[str, Any]:
