@@ -5,7 +5,7 @@ positive control is not seen, an absence has not been shown at this scale and is
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -48,16 +48,20 @@ def judged(claim: Claim, tables: Tables, paper_setting: bool) -> dict[str, Any]:
     if claim.out_of_reach is not None:
         return entry | {"why": claim.out_of_reach, "needs": claim.needs}
     try:
-        sample, controls = measured(claim, tables, claim.controls)
+        sample, controls = measured(claim, tables)
     except NotMeasuredError as missing:
         return entry | {"verdict": "not run", "why": f"no table {missing} at this scale"}
     return entry | tested(claim, sample, controls, paper_setting, HEADLINE if claim.headline else FEW)
 
 
-def measured(claim: Claim, tables: Tables, controls: Iterable[Control]) -> tuple[Measured, Controls]:
-    """What the claim and these controls measure in the tables; NotMeasuredError for one that is not there."""
+def measured(claim: Claim, tables: Tables, controls_in: Tables | None = None) -> tuple[Measured, Controls]:
+    """What the claim and its controls measure in the tables, or the controls in others.
+
+    NotMeasuredError for a table that is not there.
+    """
     tables = Measurements(tables)
-    return claim.measure(tables), {control.name: (control, control.statistic(tables)) for control in controls}
+    others = tables if controls_in is None else Measurements(controls_in)
+    return claim.measure(tables), {control.name: (control, control.statistic(others)) for control in claim.controls}
 
 
 def tested(claim: Claim, sample: Measured, controls: Controls, paper_setting: bool, least: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from isthmus.claims import HEADLINE, AllOf, AnyOf, Claim, Direction, Exponent, Tables
+from isthmus.claims import HEADLINE, AllOf, AnyOf, Claim, Exponent, Tables
 from isthmus.judging import Controls, measured, tested
 from isthmus.kinds import Kind, Measured
 from isthmus.samples import PROPORTION, Sample
@@ -29,7 +29,7 @@ def rows(claim: Claim, tables: Tables, paper_setting: bool) -> list[dict[str, An
     if not claim.headline or claim.kind.exact or claim.out_of_reach is not None:
         return []
     try:
-        sample, controls = measured(claim, tables, claim.controls)
+        sample, controls = measured(claim, tables)
     except NotMeasuredError:
         return []
     found = []
@@ -39,11 +39,11 @@ def rows(claim: Claim, tables: Tables, paper_setting: bool) -> list[dict[str, An
     for way in claim.other_ways:
         other = claim if way.kind is None else replace(claim, kind=way.kind)
         try:
-            pair = measured(other, way.seen(tables), claim.controls if way.controls else ())
+            seen = way.seen(tables)
+            pair = measured(other, seen, seen if way.controls else tables)
         except NotMeasuredError:
             continue
-        row = _row(way.name, other, *pair, paper_setting, HEADLINE)
-        found.append(row if way.controls else {"why": "without its control, which was not measured so", **row})
+        found.append(_row(way.name, other, *pair, paper_setting, HEADLINE))
     return found
 
 
@@ -51,7 +51,7 @@ def _general(claim: Claim, sample: Measured) -> Iterator[tuple[str, Claim, Calla
     """The ways that need nothing of the room: name, claim, what becomes of each sample, and the units wanted."""
     for name, factor in (("half the margin", 0.5), ("twice the margin", 2.0)):
         kind = _scaled(claim.kind, factor)
-        if kind != claim.kind and _possible(claim, kind):
+        if kind != claim.kind:
             yield name, replace(claim, kind=kind), _as_it_is, HEADLINE
     samples = list(sample.values()) if isinstance(sample, Mapping) else [sample]
     if not all(one.estimator is PROPORTION for one in samples):
@@ -101,9 +101,3 @@ def _scaled(kind: Kind, factor: float) -> Kind:
     if isinstance(kind, Exponent):
         return replace(kind, finite_size=tuple(factor * end for end in kind.finite_size))
     return kind if kind.exact else replace(kind, delta=factor * kind.delta)
-
-
-def _possible(claim: Claim, kind: Kind) -> bool:
-    """Whether anything could pass: no share is larger than 1."""
-    kinds = kind.kinds.values() if isinstance(kind, AllOf | AnyOf) else [kind]
-    return not (claim.unit.startswith("share") and any(isinstance(k, Direction) and k.delta >= 1 for k in kinds))

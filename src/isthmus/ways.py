@@ -32,8 +32,8 @@ class Way:
     """One other way.
 
     name: in plain words. tables: from the room's tables to those that the statistic sees; NotMeasuredError where
-    they lack what it takes. kind: the test, where its margin is another. controls: whether those tables hold the
-    controls too; else it is judged without them, and says so.
+    they lack what it takes. kind: the test, where its margin is another. controls: whether the controls see those
+    tables too; else they stay the claim's own, because their case was measured in one way only.
     """
 
     name: str

@@ -39,7 +39,9 @@ def main(arguments: Sequence[str]) -> None:
                 planted += recovered(pairs, options.starts)
     compared, planted = pd.DataFrame(compared), pd.DataFrame(planted)
     about = machine.facts(arguments, "cpu", clock)
-    about["command"] = " ".join(["python -m isthmus.bench.matching", *arguments])
+    # Where the interpreter lies is of no interest elsewhere.
+    words = ["REBASIN" if word == str(options.rebasin) else word for word in arguments]
+    about["command"] = " ".join(["python -m isthmus.bench.matching", *words])
     store.write_table(options.out / "matching.csv", compared)
     store.write_table(options.out / "matching_planted.csv", planted)
     store.write_json(options.out / "matching.json", about)
