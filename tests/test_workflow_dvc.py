@@ -57,7 +57,8 @@ def test_an_older_commit_and_back_stays_clean(recorded):
     assert recorded.plan() == set()
 
 
-def test_back_from_a_commit_without_results_stays_clean(recorded, tmp_path):
+@pytest.mark.parametrize("meanwhile", ["nothing", "another fleet"])
+def test_back_from_a_commit_without_results_stays_clean(meanwhile, recorded, tmp_path):
     """DVC writes files anew, with new times, and in any order: here the record before all else."""
     clone = versions.clone(recorded, tmp_path / "clone")
     clone.must("dvc", "pull", "--quiet")
@@ -66,10 +67,25 @@ def test_back_from_a_commit_without_results_stays_clean(recorded, tmp_path):
     git(clone, "rm", "--quiet", "dvc.lock")
     git(clone, "commit", "--quiet", "--message", "No results")
     clone.run("dvc", "checkout", "--quiet")  # it removes what it can, and says that nothing is recorded
+    fleet = clone.result("runs/adam/chunk-000.safetensors")
+    assert not fleet.exists()
+    if meanwhile == "another fleet":
+        with clone.edited_toy("study.yaml", "lr: 0.01", "lr: 0.02"):
+            clone.must("snakemake", str(fleet.relative_to(clone.root)), "--cores", "2", "--quiet")
+        fleet.unlink()
     git(clone, "checkout", "--quiet", "-")
     clone.must("dvc", "checkout", "--quiet")
     os.utime(clone.result("provenance.json"), (1e9, 1e9))
     assert clone.plan() == set()
+
+
+def test_a_record_older_than_what_was_built_since_is_written_anew(recorded, tmp_path):
+    """The same bytes by another job, and a build that ended before its last one: no record vouches for these."""
+    clone = versions.clone(recorded, tmp_path / "clone")
+    clone.must("dvc", "pull", "--quiet")
+    assert clone.plan() == set()
+    clone.must("snakemake", "results/laptop/toy/tables/norms.csv", "--cores", "2", "--quiet", "--force")
+    assert clone.plan() == {"record"}
 
 
 @pytest.fixture

@@ -47,23 +47,48 @@ def write(room: Room) -> Path:
 def restore() -> dict[str, set[str]]:
     """Checksums per output that the provenance files on disk give.
 
-    A file that is not the one last written or read here came by `dvc pull` or `dvc checkout`: its records of
-    Snakemake are put back for every output that is as it says, and it counts as newer than these.
+    A file that is not the one last written or read here came by `dvc pull`: its records of Snakemake are put back
+    for every output that is as it says, and it counts as newer than these. So it does where DVC wrote the very same
+    files anew.
     """
+    for seen in _SEEN.glob("*/*"):
+        if not (Path("results") / seen.relative_to(_SEEN) / "provenance.json").is_file():
+            seen.unlink()
     published: dict[str, set[str]] = {}
     for path in sorted(Path("results").glob("*/*/provenance.json")):
         record = read(path)
         for name, checksum in record["outputs"].items():
             published.setdefault(name, set()).add(checksum)
-        if _seen(path).is_file() and _seen(path).read_text() == _mark(path):
-            continue
-        for name, checksum in record["outputs"].items():
-            if Path(name).is_file() and record["snakemake"].get(name) and store.file_digest(name) == checksum:
-                snakemeta.put(name, record["snakemake"][name])
-        snakemeta.forget(str(path))
-        os.utime(path)
-        _mark_seen(path)
+        if not (_seen(path).is_file() and _seen(path).read_text() == store.file_digest(path)):
+            _put_back(record)
+            snakemeta.forget(str(path))
+            os.utime(path)
+            _mark_seen(path)
+        elif _is_older(path, record) and _is_of_these(record):
+            os.utime(path)
     return published
+
+
+def _put_back(record: dict[str, Any]) -> None:
+    """Give Snakemake its records of every output that is as the provenance file says."""
+    for name, checksum in record["outputs"].items():
+        if Path(name).is_file() and record["snakemake"].get(name) and store.file_digest(name) == checksum:
+            snakemeta.put(name, record["snakemake"][name])
+
+
+def _is_older(path: Path, record: dict[str, Any]) -> bool:
+    """Whether any output was written after the provenance file, whoever wrote it."""
+    files = [Path(name) for name in record["outputs"] if Path(name).is_file()]
+    return any(file.stat().st_mtime_ns > path.stat().st_mtime_ns for file in files)
+
+
+def _is_of_these(record: dict[str, Any]) -> bool:
+    """Whether every output here is the one that the provenance file saw, of the same job, not one built since."""
+    return all(
+        snakemeta.read(name) == record["snakemake"].get(name) and store.file_digest(name) == checksum
+        for name, checksum in record["outputs"].items()
+        if Path(name).is_file()
+    )
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -76,17 +101,12 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _seen(path: Path) -> Path:
-    """Where the mark of the provenance file last written or read is kept."""
+    """Where the checksum of the provenance file last written or read is kept."""
     return _SEEN / "/".join(path.parts[1:-1])
 
 
 def _mark_seen(path: Path) -> None:
-    store.write_text(_seen(path), _mark(path))
-
-
-def _mark(path: Path) -> str:
-    """Content and time: back at a commit DVC writes the same record anew, and all that it vouches for."""
-    return f"{store.file_digest(path)} {path.stat().st_mtime_ns}"
+    store.write_text(_seen(path), store.file_digest(path))
 
 
 def _here() -> dict[str, Any]:
