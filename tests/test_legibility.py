@@ -1,5 +1,6 @@
 """What cannot be read in a printed figure is found, and nothing else."""
 
+import matplotlib.pyplot as plt
 import pytest
 
 from isthmus import figures, legibility
@@ -10,7 +11,9 @@ def found(draw, width=figures.COLUMN, height=2.5):
     with figures.style():
         figure = figures.blank(width, height)
         draw(figure)
-        return legibility.faults(figure)
+        told = legibility.faults(figure)
+        plt.close(figure)
+        return told
 
 
 def plain(figure):

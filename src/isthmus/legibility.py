@@ -1,4 +1,5 @@
-"""Whether the text of a figure can be read in print: what is too small, what overlaps, what leaves the paper.
+"""Whether a figure can be read in print: text that is too small, overlaps or leaves the paper, and entries of a
+legend that only some readers can tell apart (`colour_vision`).
 
 What counts is what is drawn: the figure is drawn on a canvas that notes each line of text and where it lands.
 """
@@ -12,6 +13,7 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.path import Path
 
+from isthmus import colour_vision
 from isthmus.figures import COLUMN, PAGE
 
 SMALLEST = 6.0  # points in print
@@ -78,7 +80,7 @@ def faults(figure: Figure) -> list[str]:
         if (line.corners < -0.5).any() or (line.corners > edge + 0.5).any()
     ]
     overlapping = [f"{a.text!r} overlaps {b.text!r}" for a, b in combinations(lines, 2) if a.overlaps(b)]
-    return [*small, *outside, *overlapping]
+    return [*small, *outside, *overlapping, *colour_vision.faults(figure)]
 
 
 def _closed(corners: np.ndarray) -> Path:
