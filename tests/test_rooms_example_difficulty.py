@@ -12,7 +12,8 @@ from isthmus.claims import Claim
 from isthmus.difficulty.ranks import ranks
 from isthmus.engine.batches import held_out
 from isthmus.papers.example_difficulty import pairs
-from isthmus.papers.example_difficulty.claims import CLAIMS, FAMILIES, OTHERS
+from isthmus.papers.example_difficulty.claims import CLAIMS
+from isthmus.papers.example_difficulty.effects import FAMILIES, OTHERS
 from isthmus.papers.example_difficulty.measure import COMPARED, SHOWN
 from isthmus.papers.example_difficulty.scores import EARLY, from_logits, of_held_out, recorded
 from isthmus.verbs.judge import judge

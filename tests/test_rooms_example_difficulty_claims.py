@@ -7,8 +7,9 @@ import pytest
 
 from isthmus.difficulty.consistency import spearman_brown
 from isthmus.judging import judged
-from isthmus.papers.example_difficulty import claims
-from isthmus.papers.example_difficulty.claims import AVERAGED, CLAIMS, FAMILIES, NOISY, OTHERS
+from isthmus.papers.example_difficulty import effects
+from isthmus.papers.example_difficulty.claims import CLAIMS, RANKED
+from isthmus.papers.example_difficulty.effects import AVERAGED, FAMILIES, NOISY, OTHERS
 
 # Consistency of single runs as the paper finds it on CIFAR-10: graded and over training, at the end, binary.
 ONE = {"mean_confidence": 0.9, "final_confidence": 0.78, "mean_accuracy": 0.7, "forgetting": 0.4}
@@ -62,7 +63,7 @@ def bias(rng, hits, most, between):
             "least": noise(rng, 32),
         }
         rows += [
-            {"score": claims.SCORE, "other": other, "run": run, **{name: c[run] for name, c in columns.items()}}
+            {"score": effects.SCORE, "other": other, "run": run, **{name: c[run] for name, c in columns.items()}}
             for run in range(32)
         ]
     return pd.DataFrame(rows)
@@ -74,7 +75,7 @@ def fingerprint(rng, told):
     rates |= {"shuffled": 0.5, "shuffled_random": 0.5}
     return pd.DataFrame(
         [
-            {"score": claims.SCORE, "other": other, "selection": name, "k": 2, "run": run, "accuracy": value}
+            {"score": effects.SCORE, "other": other, "selection": name, "k": 2, "run": run, "accuracy": value}
             for other in OTHERS
             for name, rate in rates.items()
             for run, value in enumerate(rate + noise(rng, 64, 0.05))
@@ -164,7 +165,7 @@ def test_a_null_passes_a_twentieth_of_the_time_at_most():
 
 def test_the_delta_of_spearman_brown_is_the_known_one():
     """|(6 / pi) arcsin(r / 2) - r| is largest, 0.018, at r = 2 sqrt(1 - 9 / pi^2) (Pearson 1907)."""
-    r, found = 2 * np.sqrt(1 - 9 / np.pi**2), claims.RANKED
+    r, found = 2 * np.sqrt(1 - 9 / np.pi**2), RANKED
     assert found == pytest.approx(r - 6 / np.pi * np.arcsin(r / 2), abs=1e-6)
     assert found == pytest.approx(0.0181, abs=1e-4)
 
@@ -172,6 +173,6 @@ def test_the_delta_of_spearman_brown_is_the_known_one():
 def test_blocks_of_pairs_hold_the_runs_of_their_largest_pair(whole):
     """Pairs of r and r runs are neighbours: four pairs of single runs, or one of four and four, are one block."""
     for size in (1, 2, 4):
-        found = claims.in_blocks(whole, "mean_loss", size)
-        values = claims.rho(whole, "mean_loss", size).to_numpy()
+        found = effects.in_blocks(whole, "mean_loss", size)
+        values = effects.rho(whole, "mean_loss", size).to_numpy()
         assert found.to_numpy() == pytest.approx(values.reshape(12, -1).mean(axis=1))
